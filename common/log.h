@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Log lines for the journal: "<6>message key=value ..." on standard error. The only mutable global of
+// the programs is here: the level and the destination's form. Callable from any thread; one write(2)
+// per line, so lines never mix.
+#pragma once
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+
+// Lines above `level` are dropped. Lines begin with the journal's "<N>" prefix if standard error is
+// connected to the journal (JOURNAL_STREAM), else with an RFC 3339 time and the level's name.
+void log_init(enum log_level level);
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+
+// Parses "error", "warn", "info", "debug"; returns -1 for other text.
+int log_level_parse(const char *text, enum log_level *ret);
+
+// Text is printf-formatted; put values as key=value after the sentence. Control characters and
+// non-printable bytes in the result are escaped as \xNN.
+void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)                                                                             \
+    do {                                                                                           \
+        if (log_enabled(LOG_LEVEL_DEBUG)) {                                                        \
+            log_line(LOG_LEVEL_DEBUG, __VA_ARGS__);                                                \
+        }                                                                                          \
+    } while (0)
