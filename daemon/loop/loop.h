@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// One thread's event loop: a libevent base, the thread's mailbox, one-shot timers, and a watch on callbacks
+// that take too long (asyncio's debug mode: slow callbacks are logged with their name).
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "daemon/loop/mailbox.h"
+
+struct event_base;
+struct event;
+struct loop;
+
+// Handles one message, which it then owns. Called on the loop's thread.
+typedef void loop_message_fn(void *ctx, struct message *m);
+
+int loop_new(const char *name, struct err *e, struct loop **ret);
+void loop_free(struct loop **l);
+struct event_base *loop_base(struct loop *l);
+
+// Messages of the loop's mailbox go to `fn`; after each round of them `after` (may be NULL) is called once, the place to
+// flush what the round produced.
+int loop_serve_mailbox(struct loop *l, struct mailbox *mb, loop_message_fn *fn, void (*after)(void *ctx),
+                       void *ctx, struct err *e);
+
+void loop_run(struct loop *l);  // until loop_stop
+void loop_stop(struct loop *l); // any thread
+
+// Longest time one round of callbacks took, in microseconds, since the last call. Any thread.
+int64_t loop_take_lag_us(struct loop *l);
+
+// Beats once per second while the loop turns; for the watchdog. Any thread: monotonic ms of the last beat.
+int64_t loop_last_beat_ms(struct loop *l);
+
+// A one-shot timer, embedded by value. The callback may set it again.
+struct timer {
+    struct event *event;
+    void (*fire)(void *ctx);
+    void *ctx;
+};
+
+int timer_init(struct timer *t, struct loop *l, void (*fire)(void *ctx), void *ctx, struct err *e);
+void timer_done(struct timer *t);
+void timer_set_ms(struct timer *t, int64_t delay_ms); // from now; replaces an earlier setting
+void timer_cancel(struct timer *t);

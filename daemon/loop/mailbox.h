@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Mailboxes: the only thing threads share. A message owns what it carries; posting gives it away. The list
+// is detached under the lock and handled unlocked; one eventfd write wakes the receiver on empty -> non-empty.
+//
+// Posting never blocks and never fails. What bounds a mailbox is the protocol of its senders: every
+// kind of message is either an answer, or one of a limited number that its sender may have under way
+// (claims per host, pieces per upload, outcomes per slot).
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/list.h"
+
+struct message {
+    struct list link;
+    unsigned kind;                     // meaning is the receiver's; see daemon/task/ring.h
+    void (*free)(struct message *m);   // destroys an unhandled message; never NULL
+};
+
+struct mailbox;
+
+int mailbox_new(struct err *e, struct mailbox **ret);
+void mailbox_free(struct mailbox **mb); // frees what is still in it; no other thread may post any more
+
+// Any thread. Takes `m`.
+void mailbox_post(struct mailbox *mb, struct message *m);
+
+// Any thread. Takes all of `list` in order with one wake-up.
+void mailbox_post_list(struct mailbox *mb, struct list *messages);
+
+// Receiver's thread: moves everything to the end of `ret` (initialised) and re-arms the wake-up.
+void mailbox_take(struct mailbox *mb, struct list *ret);
+
+// Readable when there may be messages (for poll or an event).
+int mailbox_fd(const struct mailbox *mb);
+
+// Any thread: messages waiting now.
+size_t mailbox_length(struct mailbox *mb);
