@@ -1,0 +1,237 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The scripted origin server: plays any behaviour of a web server, good or bad, by path.
+
+    origin.py [--tls] [--addresses N]
+
+It listens on loopback only, on ports the kernel chooses, prints them as one JSON line on stdout, and serves
+until SIGTERM, SIGINT or the end of its stdin pipe (with --stdin). Ports:
+
+    http       plain HTTP on 127.0.0.1 … 127.0.0.N and ::1: one port, N + 1 host names
+    ssh, smtp  say their banner as soon as anyone connects
+    closed     is bound but refuses connections; blackhole never completes one
+    tls, tls_expired, tls_wrong_host, tls_1_1, tls_plain, tls_stall, tls_close   (with --tls)
+
+Plays are in plays.py and faults.py, what they must end as in behaviours.py. Any path takes `?cut=1` (answer in
+random small pieces) and `?tag=NAME` (count the most requests at once under that name too). `/record` is the log.
+"""
+import argparse
+import asyncio
+import errno
+import json
+import pathlib
+import signal
+import socket
+import sys
+import tempfile
+import warnings
+import zlib
+
+import certificates
+import faults  # noqa: F401 (registers its plays)
+from exchange import HEAD_LIMIT, Exchange, Log, read_request
+from plays import PLAYS
+
+BOMB_MIB = 200
+GONE = (ConnectionError, BrokenPipeError, asyncio.IncompleteReadError, TimeoutError)
+
+
+class Origin:
+    def __init__(self, addresses):
+        self.log = Log()
+        self.ports = {}
+        self._addresses = [f"127.0.0.{i}" for i in range(1, addresses + 1)]
+        self._counts = {}
+        self._bomb = None
+        self._kept = []  # servers and sockets that must live as long as this object
+
+    # -- used by plays --------------------------------------------------------------------------
+    def count(self, key):
+        """How often `key` has been counted, this time included."""
+        self._counts[key] = self._counts.get(key, 0) + 1
+        return self._counts[key]
+
+    async def bomb(self):
+        if self._bomb is None:
+            self._bomb = await asyncio.to_thread(make_bomb)
+        return self._bomb
+
+    # -- listening ------------------------------------------------------------------------------
+    async def listen_plain(self):
+        """The same port on every address: the kernel chooses it for the first, the others must be free."""
+        for _ in range(20):
+            sockets = self._bind_all()
+            if sockets:
+                break
+        else:
+            raise OSError("no port is free on all loopback addresses")
+        for sock in sockets:
+            self._kept.append(await asyncio.start_server(self._serve, sock=sock, limit=HEAD_LIMIT,
+                                                         backlog=4096))
+        self.ports["http"] = sockets[0].getsockname()[1]
+
+    def _bind_all(self):
+        sockets, port = [], 0
+        for address in [*self._addresses, "::1"]:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+                sockets.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind((address, port))
+            except OSError as e:
+                if e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and family == socket.AF_INET6:
+                    sockets.pop()  # a machine without IPv6
+                    continue
+                for other in sockets:
+                    other.close()
+                return None
+            port = sock.getsockname()[1]
+        return sockets
+
+    async def _listen_on(self, name, handler, context=None):
+        server = await asyncio.start_server(handler, "127.0.0.1", 0, limit=HEAD_LIMIT, ssl=context)
+        self._kept.append(server)
+        self.ports[name] = server.sockets[0].getsockname()[1]
+
+    async def listen_banners(self):
+        await self._listen_on("ssh", banner(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
+        await self._listen_on("smtp", banner(b"220 mail.example.com ESMTP Postfix\r\n"))
+
+    def listen_not(self):
+        """A port that refuses (bound, not listening) and one that is full (a backlog of one, taken)."""
+        closed = socket.socket()
+        closed.bind(("127.0.0.1", 0))
+        full = socket.socket()
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        self._kept += [closed, full]
+        self.ports["closed"] = closed.getsockname()[1]
+        self.ports["blackhole"] = full.getsockname()[1]
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+            self._kept.append(filler)
+
+    async def listen_tls(self, folder):
+        for kind in certificates.KINDS:
+            await asyncio.to_thread(certificates.make_certificate, folder, kind)
+            await self._listen_on(kind, self._serve, certificates.server_context(folder, kind))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old = certificates.server_context(folder, "tls", only_tls_1_1=True)
+        await self._listen_on("tls_1_1", self._serve, old)
+        await self._listen_on("tls_plain", says_plain)
+        await self._listen_on("tls_stall", silent)
+        await self._listen_on("tls_close", hang_up)
+
+    # -- serving --------------------------------------------------------------------------------
+    async def _serve(self, reader, writer):
+        self.log.connections += 1
+        connection = self.log.connections
+        try:
+            while await self._serve_one(reader, writer, connection):
+                pass
+        except GONE:
+            pass
+        finally:
+            writer.close()
+
+    async def _serve_one(self, reader, writer, connection):
+        """One request; true if the connection may carry another."""
+        request = await read_request(reader)
+        if request is None:
+            return False
+        x = Exchange(self, request, reader, writer)
+        if request.name != "record":
+            x.begin(connection)
+        try:
+            player = PLAYS.get(request.name)
+            if player:
+                await player(x)
+            else:
+                await x.reply(404, f"no play is named {request.name}\n")
+        finally:
+            x.answered()
+        return x.keep_alive
+
+
+def make_bomb():
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    zeros = bytes(1 << 20)
+    return b"".join([packer.compress(zeros) for _ in range(BOMB_MIB)] + [packer.flush()])
+
+
+def banner(text):
+    async def serve(reader, writer):
+        try:
+            writer.write(text)
+            await writer.drain()
+            await asyncio.wait_for(reader.read(1), 10)
+        except (*GONE, asyncio.TimeoutError):
+            pass
+        finally:
+            writer.close()
+    return serve
+
+
+async def says_plain(reader, writer):
+    """Answers a TLS ClientHello as web servers do on their plain port."""
+    try:
+        await reader.read(16)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+    except GONE:
+        pass
+    finally:
+        writer.close()
+
+
+async def silent(reader, writer):
+    try:
+        while await reader.read(65536):
+            pass
+    except GONE:
+        pass
+    finally:
+        writer.close()
+
+
+async def hang_up(reader, writer):
+    try:
+        await reader.read(16)
+    except GONE:
+        pass
+    finally:
+        writer.close()
+
+
+async def serve(options):
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if options.stdin:  # the parent holds the other end: its death is the end of this process
+        loop.add_reader(sys.stdin.fileno(), stop.set)
+    origin = Origin(options.addresses)
+    with tempfile.TemporaryDirectory(prefix="origin-") as folder:
+        await origin.listen_plain()
+        await origin.listen_banners()
+        origin.listen_not()
+        if options.tls:
+            await origin.listen_tls(pathlib.Path(folder))
+        print(json.dumps(origin.ports), flush=True)
+        await stop.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="The scripted origin server")
+    parser.add_argument("--tls", action="store_true", help="listen for TLS too")
+    parser.add_argument("--addresses", type=int, default=16, help="how many of 127.0.0.x to serve")
+    parser.add_argument("--stdin", action="store_true", help="end when stdin is closed")
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
