@@ -27,7 +27,8 @@ struct url {
     enum url_host_kind host_kind;
     char host[HOST_MAX + 1];  // lower-case A-labels without trailing dot; "127.0.0.1"; "::1" without brackets.
                               // Every spelling of an IPv4 address that inet_aton or libcurl accepts (decimal,
-                              // octal, hex, short, percent-encoded, full-width digits) is URL_HOST_IPV4 here
+                              // octal, hex, short, percent-encoded) is URL_HOST_IPV4 here; one that only IDN
+                              // mapping makes an address (full-width digits) is refused as URL_INVALID_HOST
     uint16_t port;            // effective: 80 or 443 if the URL has none
     struct in6_addr address;  // of a literal; IPv4 as ::ffff:a.b.c.d
     size_t path_offset;       // of the path (and query) in the normal form
