@@ -89,7 +89,7 @@ def show_progress(base, batch):
             print(f"\r{done}/{counts['total']} done, {counts['running']} running, "
                   f"{counts['failed']} failed ", end="", flush=True)
         if batch["state"] == "finished":
-            print("\r\033[K" if sys.stdout.isatty() else "", end="")
+            print("\r\033[K" if sys.stdout.isatty() else "", end="", flush=True)
             return batch
         time.sleep(0.1)
         batch = call(f"{base}/v1/batches/{batch['id']}")

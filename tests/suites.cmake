@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# Everything of the test run that is not a unit test: lint, and one entry for each integration test
+# file. They run with Debian's Python, whatever else comes first on PATH.
+set(PYTHON /usr/bin/python3)
+set(PYTEST ${PYTHON} -B -m pytest -q -p no:cacheprovider)
+
+add_test(NAME lint COMMAND ${PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/lint/lint.py ${CMAKE_SOURCE_DIR})
+add_test(NAME lint.rules COMMAND ${PYTEST} ${CMAKE_CURRENT_SOURCE_DIR}/lint/test_lint.py)
+set_tests_properties(lint lint.rules PROPERTIES LABELS lint TIMEOUT 120)
+
+if(TARGET gatherd AND TARGET gather)
+  # Tests that measure time or memory, or load both cores, run alone.
+  set(alone crash fairness hosts control)
+  file(GLOB suites CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/integration/test_*.py")
+  foreach(suite IN LISTS suites)
+    get_filename_component(name ${suite} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    add_test(NAME integration.${name} COMMAND ${PYTEST} ${suite})
+    set_tests_properties(integration.${name} PROPERTIES LABELS integration TIMEOUT 300
+      ENVIRONMENT "GATHERD_BIN=$<TARGET_FILE:gatherd>;GATHER_BIN=$<TARGET_FILE:gather>")
+    if(name IN_LIST alone)
+      set_tests_properties(integration.${name} PROPERTIES RUN_SERIAL TRUE)
+    endif()
+  endforeach()
+endif()
