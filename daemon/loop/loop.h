@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One thread's event loop: a libevent base, the thread's mailbox, one-shot timers, and a watch on callbacks
-// that take too long (asyncio's debug mode: slow callbacks are logged with their name).
+// One thread's event loop: a libevent base, the thread's mailbox, one-shot timers, and a watch on
+// callbacks that take too long (asyncio's debug mode: slow callbacks are logged with their name).
 #pragma once
 
 #include <stdbool.h>
@@ -20,23 +20,31 @@ int loop_new(const char *name, struct err *e, struct loop **ret);
 void loop_free(struct loop **l);
 struct event_base *loop_base(struct loop *l);
 
-// Messages of the loop's mailbox go to `fn`; after each round of them `after` (may be NULL) is called once, the place to
-// flush what the round produced.
-int loop_serve_mailbox(struct loop *l, struct mailbox *mb, loop_message_fn *fn, void (*after)(void *ctx),
-                       void *ctx, struct err *e);
+// Messages of the loop's mailbox go to `fn`; after each round of them `after` (may be NULL) is
+// called once, the place to flush what the round produced.
+int loop_serve_mailbox(struct loop *l, struct mailbox *mb, loop_message_fn *fn,
+                       void (*after)(void *ctx), void *ctx, struct err *e);
 
 void loop_run(struct loop *l);  // until loop_stop
 void loop_stop(struct loop *l); // any thread
 
-// Longest time one round of callbacks took, in microseconds, since the last call. Any thread.
+// Longest time one callback held the loop, in microseconds, since the last call. Any thread.
 int64_t loop_take_lag_us(struct loop *l);
 
-// Beats once per second while the loop turns; for the watchdog. Any thread: monotonic ms of the last beat.
+// For the watchdog: when the loop last answered a beat (monotonic ms), and asks for the next one.
+// So whoever asks every few seconds sees a loop that turns never older than that, and an idle loop
+// is not woken by anybody else. Any thread.
 int64_t loop_last_beat_ms(struct loop *l);
+
+// Mailboxes and timers are measured by themselves; other event callbacks that do real work stand
+// between these two.
+int64_t loop_callback_begin(void);
+void loop_callback_end(struct loop *l, int64_t since_us, const char *what);
 
 // A one-shot timer, embedded by value. The callback may set it again.
 struct timer {
     struct event *event;
+    struct loop *loop;
     void (*fire)(void *ctx);
     void *ctx;
 };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Mailboxes: the only thing threads share. A message owns what it carries; posting gives it away. The list
-// is detached under the lock and handled unlocked; one eventfd write wakes the receiver on empty -> non-empty.
+// Mailboxes: the only thing threads share. A message owns what it carries; posting gives it away.
+// The list is detached under the lock and handled unlocked; one eventfd write wakes the receiver on
+// empty -> non-empty.
 //
 // Posting never blocks and never fails. What bounds a mailbox is the protocol of its senders: every
-// kind of message is either an answer, or one of a limited number that its sender may have under way
-// (claims per host, pieces per upload, outcomes per slot).
+// kind of message is either an answer, or one of a limited number that its sender may have under
+// way (claims per host, pieces per upload, outcomes per slot).
 #pragma once
 
 #include <stddef.h>
@@ -15,14 +16,15 @@
 
 struct message {
     struct list link;
-    unsigned kind;                     // meaning is the receiver's; see daemon/task/ring.h
-    void (*free)(struct message *m);   // destroys an unhandled message; never NULL
+    unsigned kind;                   // meaning is the receiver's; see daemon/task/ring.h
+    void (*free)(struct message *m); // destroys an unhandled message; never NULL
 };
 
 struct mailbox;
 
 int mailbox_new(struct err *e, struct mailbox **ret);
-void mailbox_free(struct mailbox **mb); // frees what is still in it; no other thread may post any more
+void mailbox_free(
+    struct mailbox **mb); // frees what is still in it; no other thread may post any more
 
 // Any thread. Takes `m`.
 void mailbox_post(struct mailbox *mb, struct message *m);

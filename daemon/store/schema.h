@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The migrations of schema/*.sql as embedded in the binary: rows in order of name, ended by a NULL name.
+// The migrations of schema/*.sql as embedded in the binary: rows in order of name, ended by a NULL
+// name.
 #pragma once
 
 struct schema_file {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a batch is, on its way in (batch_new, task_piece) and as others see it (batch_info, batch_snapshot). Plain
-// data; each object has one owner at a time.
+// What a batch is, on its way in (batch_new, task_piece) and as others see it (batch_info,
+// batch_snapshot). Plain data; each object has one owner at a time.
 #pragma once
 
 #include <stdbool.h>
@@ -78,10 +78,10 @@ struct batch_snapshot {
 // A batch as a whole. Heap object; strings are owned.
 struct batch_info {
     struct batch_snapshot now;
-    char *name;     // or NULL
-    char *metadata; // JSON text or NULL
-    char *defaults; // JSON text of the task options all its tasks share, or NULL
-    int priority;   // 0..9
+    char *name;      // or NULL
+    char *metadata;  // JSON text or NULL
+    char *defaults;  // JSON text of the task options all its tasks share, or NULL
+    int priority;    // 0..9
     int concurrency; // 0: no own limit
     bool fail_fast;
     int64_t created_at, not_before_at, deadline_at; // 0: none
@@ -109,7 +109,7 @@ void batch_new_free(struct batch_new **b);
 
 // One validated task on its way in. Strings belong to the piece.
 struct new_task {
-    uint32_t index;       // position in the submitted list; gaps where a partial submission was rejected
+    uint32_t index; // position in the submitted list; gaps where a partial submission was rejected
     const char *host;     // canonical (url.h), the key of politeness
     const char *url;      // as submitted
     const char *ext_id;   // the user's "id", or NULL
@@ -117,9 +117,17 @@ struct new_task {
     const char *spec;     // JSON text of the options given on the task itself, or NULL
 };
 
+// Strings that are made together and freed together.
+struct task_arena;
+struct task_arena *task_arena_new(void); // NULL without memory
+void task_arena_free(struct task_arena *a);
+const char *task_arena_copy(struct task_arena *a, const char *s,
+                            size_t n); // and a NUL; NULL without memory
+
 // Up to TASK_PIECE_MAX tasks with one arena for their strings.
-#define TASK_PIECE_MAX   1000
-#define TASK_PIECE_BYTES (512 * 1024) // of strings, after which a piece counts as full (one task may exceed it)
+#define TASK_PIECE_MAX 1000
+#define TASK_PIECE_BYTES                                                                           \
+    (512 * 1024) // of strings, after which a piece counts as full (one task may exceed it)
 
 struct task_piece {
     size_t n;

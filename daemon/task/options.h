@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Task options: how one URL is to be fetched. Parsed strictly from the JSON of a batch's `defaults` or of a task, and
-// re-read in the fetch worker from the JSON text that the store keeps. Pure.
+// Task options: how one URL is to be fetched. Parsed strictly from the JSON of a batch's `defaults`
+// or of a task, and re-read in the fetch worker from the JSON text that the store keeps. Pure.
 #pragma once
 
 #include <jansson.h>
@@ -12,7 +12,15 @@
 #include "common/err.h"
 #include "common/json.h"
 
-enum fetch_method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_OPTIONS };
+enum fetch_method {
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_PATCH,
+    METHOD_DELETE,
+    METHOD_OPTIONS
+};
 
 const char *fetch_method_name(enum fetch_method m);
 int fetch_method_parse(const char *name, enum fetch_method *ret); // exact upper case
@@ -26,8 +34,8 @@ struct status_range {
 struct retry_policy {
     int max_attempts; // 1..20
     int64_t min_backoff_ms, max_backoff_ms;
-    unsigned on;      // bits of enum task_error_class
-    bool unsafe;      // POST and PATCH may be repeated
+    unsigned on; // bits of enum task_error_class
+    bool unsafe; // POST and PATCH may be repeated
 };
 
 struct header_field {
@@ -63,26 +71,29 @@ struct task_limits {
     bool allow_insecure_tls;                                // verify_tls false is accepted
 };
 
-int task_options_init(struct task_options *o, const struct task_limits *limits); // the defaults of API.md
+int task_options_init(struct task_options *o,
+                      const struct task_limits *limits); // the defaults of API.md
 void task_options_done(struct task_options *o);
 int task_options_copy(struct task_options *ret, const struct task_options *from);
 
 // One thing wrong with a submission.
 struct input_error {
-    char pointer[128];  // JSON pointer below the value that was given to the parser ("/headers/Host"), "" for itself
-    const char *code;   // constant: "invalid_url", "unknown_field", "wrong_type", "out_of_range", ...
+    char pointer[128]; // JSON pointer below the value that was given to the parser
+                       // ("/headers/Host"), "" for itself
+    const char *code; // constant: "invalid_url", "unknown_field", "wrong_type", "out_of_range", ...
     char detail[256];
 };
 
-// Applies the option members of the JSON object `object` over `o`. Members named in `skip` (NULL-terminated: "url", "id",
-// "metadata") are not options and are passed over; any other unknown member is an error. -1 with *ret_error filled.
-// A body on GET or HEAD, forbidden headers (Host, Connection, Content-Length, Transfer-Encoding, TE, Upgrade, Expect, Proxy-*,
-// Metadata-Flavor, X-aws-ec2-*), bad field names or values are errors.
+// Applies the option members of the JSON object `object` over `o`. Members named in `skip`
+// (NULL-terminated: "url", "id", "metadata") are not options and are passed over; any other unknown
+// member is an error. -1 with *ret_error filled. A body on GET or HEAD, forbidden headers (Host,
+// Connection, Content-Length, Transfer-Encoding, TE, Upgrade, Expect, Proxy-*, Metadata-Flavor,
+// X-aws-ec2-*), bad field names or values are errors.
 int task_options_apply(struct task_options *o, const json_t *object, const char *const *skip,
                        const struct task_limits *limits, struct input_error *ret_error);
 
-// Appends the option members of `object` (without those in `skip`) as compact JSON to `out`: what the store keeps. Appends
-// nothing if there are none.
+// Appends the option members of `object` (without those in `skip`) as compact JSON to `out`: what
+// the store keeps. Appends nothing if there are none.
 int task_options_text(const json_t *object, const char *const *skip, struct buf *out);
 
 bool task_options_accepts(const struct task_options *o, int status);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What became of a task or of one attempt. Heap objects that travel from fetch to store; strings are owned.
+// What became of a task or of one attempt. Heap objects that travel from fetch to store; strings
+// are owned.
 #pragma once
 
 #include <stdbool.h>
@@ -12,13 +13,13 @@
 
 // Names a claimed task's ready row; echoed in everything said of the task.
 struct task_ref {
-    uint64_t task;     // task_key
-    uint64_t host;     // row number of the host it was submitted for (not of a redirect's)
+    uint64_t task; // task_key
+    uint64_t host; // row number of the host it was submitted for (not of a redirect's)
     uint8_t priority;
 };
 
-struct timing { // milliseconds; -1: did not happen
-    int32_t queued;  // from acceptance (or last retry's due time) to the start of the last attempt
+struct timing {     // milliseconds; -1: did not happen
+    int32_t queued; // from acceptance (or last retry's due time) to the start of the last attempt
     int32_t dns, connect, tls, first_byte, total; // of the last attempt; total: all its hops
 };
 
@@ -50,17 +51,17 @@ struct outcome {
     struct task_ref ref;
     enum task_state state; // TASK_SUCCEEDED or TASK_FAILED
     struct attempt last;
-    bool retryable;        // the error is of a kind that may pass
-    char *final_url;       // NULL: the submitted one
-    char *redirects;       // JSON array text, NULL: none
-    char *http_version;    // "1.1", "2"; NULL
-    char *content_type;    // UTF-8 or NULL
-    char *headers;         // JSON array text [["name","value"], ...] or NULL
-    bool has_body;         // a complete body is in `body` (may be empty)
-    bool complete;         // the whole response was received
-    uint64_t size;         // decoded body bytes (also those counted and then discarded)
+    bool retryable;          // the error is of a kind that may pass
+    char *final_url;         // NULL: the submitted one
+    char *redirects;         // JSON array text, NULL: none
+    char *http_version;      // "1.1", "2"; NULL
+    char *content_type;      // UTF-8 or NULL
+    char *headers;           // JSON array text [["name","value"], ...] or NULL
+    bool has_body;           // a complete body is in `body` (may be empty)
+    bool complete;           // the whole response was received
+    uint64_t size;           // decoded body bytes (also those counted and then discarded)
     uint64_t bytes_received; // body bytes on the wire
-    uint8_t sha256[32];    // of the decoded body; meaningful with has_body
+    uint8_t sha256[32];      // of the decoded body; meaningful with has_body
     struct body body;
 };
 

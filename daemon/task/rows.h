@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Rows as the store's reader shows them to the API. All pointers are borrowed for the duration of the callback. Plain data.
+// Rows as the store's reader shows them to the API. All pointers are borrowed for the duration of
+// the callback. Plain data.
 #pragma once
 
 #include <stdbool.h>
@@ -10,8 +11,8 @@
 #include "daemon/task/outcome.h"
 #include "daemon/task/ring.h"
 
-#define RESULTS_WITH_HEADERS  1u
-#define RESULTS_WITH_BODY     2u
+#define RESULTS_WITH_HEADERS 1u
+#define RESULTS_WITH_BODY    2u
 
 struct result_row {
     uint64_t batch;
@@ -24,8 +25,8 @@ struct result_row {
     const char *message;
     bool retryable;
     int attempts;
-    const char *final_url;  // never NULL
-    const char *redirects;  // JSON text, never NULL ("[]")
+    const char *final_url; // never NULL
+    const char *redirects; // JSON text, never NULL ("[]")
     const char *http_version, *remote_ip, *content_type;
     uint64_t size;
     bool has_body, complete;
@@ -39,12 +40,12 @@ struct result_row {
 
 struct results_query {
     uint64_t batch;
-    bool by_index;          // order=input, else by seq
-    int64_t after;          // seq, or index with by_index; -1 (index) or 0 (seq) from the start
+    bool by_index; // order=input, else by seq
+    int64_t after; // seq, or index with by_index; -1 (index) or 0 (seq) from the start
     unsigned limit;
-    unsigned states;        // bits 1 << enum task_state; 0: all
-    unsigned include;       // RESULTS_WITH_*
-    size_t max_bytes;       // stop early after about so many bytes of bodies (at least one row is given)
+    unsigned states;  // bits 1 << enum task_state; 0: all
+    unsigned include; // RESULTS_WITH_*
+    size_t max_bytes; // stop early after about so many bytes of bodies (at least one row is given)
 };
 
 // One task: its request and where it stands.
@@ -63,14 +64,14 @@ struct attempt_row {
 };
 
 struct host_row {
-    struct host_record record; // name borrowed
+    struct host_record record;         // name borrowed
     int64_t queued, succeeded, failed; // tasks submitted for this host
     int64_t bytes_received;
 };
 
 struct batch_filter {
-    int state;         // enum batch_state, or -1: any
-    const char *name;  // exact; NULL: any
-    uint64_t before;   // row number; 0: from the newest
+    int state;        // enum batch_state, or -1: any
+    const char *name; // exact; NULL: any
+    uint64_t before;  // row number; 0: from the newest
     unsigned limit;
 };

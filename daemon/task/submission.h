@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Submissions: from bytes to validated tasks. One parser for the three bodies of POST /v1/batches; text and NDJSON are
-// taken as they arrive, a JSON document whole. Pure: no I/O, no clock, no threads.
+// Submissions: from bytes to validated tasks. One parser for the three bodies of POST /v1/batches;
+// text and NDJSON are taken as they arrive, a JSON document whole. Pure: no I/O, no clock, no
+// threads.
 #pragma once
 
 #include <stdbool.h>
@@ -32,29 +33,35 @@ struct submission_error {
 
 struct submission; // the parser
 
-// Called with each full piece, which it takes over (task_piece_init'ed again by the parser). Never called for a JSON document
-// until all of it was valid (or partial).
+// Called with each full piece, which it takes over (task_piece_init'ed again by the parser). Never
+// called for a JSON document until all of it was valid (or partial).
 typedef void submission_piece_fn(void *ctx, struct task_piece *piece);
 
-// `batch` holds the options given as query; it is borrowed and, for a JSON document, completed from it.
-int submission_new(enum submission_format format, const struct submission_rules *rules, struct batch_new *batch,
-                   submission_piece_fn *on_piece, void *ctx, struct submission **ret);
+// `batch` holds the options given as query; it is borrowed and, for a JSON document, completed from
+// it.
+int submission_new(enum submission_format format, const struct submission_rules *rules,
+                   struct batch_new *batch, submission_piece_fn *on_piece, void *ctx,
+                   struct submission **ret);
 void submission_free(struct submission **s);
 
-// More bytes. Returns -1 when the submission cannot succeed any more and reading should stop (`e`: ERR_INVALID_BATCH,
-// ERR_BAD_REQUEST or ERR_PAYLOAD_TOO_LARGE). Entry errors alone do not stop it before SUBMISSION_MAX_ERRORS were gathered... they
-// are counted to the end, so that errors_total is true.
+// More bytes. Returns -1 when the submission cannot succeed any more and reading should stop (`e`:
+// ERR_INVALID_BATCH, ERR_BAD_REQUEST or ERR_PAYLOAD_TOO_LARGE). Entry errors alone do not stop it
+// before SUBMISSION_MAX_ERRORS were gathered... they are counted to the end, so that errors_total
+// is true.
 int submission_feed(struct submission *s, const void *p, size_t n, struct err *e);
 
-// The end of the body. 0: valid; the last piece (may have n == 0) is given by submission_take_last. -1: `e` says why;
-// the errors below give the details.
+// The end of the body. 0: valid; the last piece (may have n == 0) is given by submission_take_last.
+// -1: `e` says why; the errors below give the details.
 int submission_end(struct submission *s, struct err *e);
 void submission_take_last(struct submission *s, struct task_piece *ret);
 
 uint64_t submission_accepted(const struct submission *s); // tasks so far
 // Entry errors, in order; the first SUBMISSION_MAX_ERRORS of *ret_total.
-const struct submission_error *submission_errors(const struct submission *s, size_t *ret_n, uint64_t *ret_total);
+const struct submission_error *submission_errors(const struct submission *s, size_t *ret_n,
+                                                 uint64_t *ret_total);
 
-// Batch options from query parameters or a JSON object's members share one table; this applies one query pair. -1: bad value or
-// unknown key, `what` filled. Keys: name, priority, concurrency, not_before, deadline_ms, fail_fast.
-int batch_option_apply_text(struct batch_new *b, const char *key, const char *value, struct input_error *what);
+// Batch options from query parameters or a JSON object's members share one table; this applies one
+// query pair. -1: bad value or unknown key, `what` filled. Keys: name, priority, concurrency,
+// not_before, deadline_ms, fail_fast.
+int batch_option_apply_text(struct batch_new *b, const char *key, const char *value,
+                            struct input_error *what);
