@@ -12,7 +12,7 @@ BODY = "int f(void)\n{\n" + "    g();\n" * 61 + "}\n"
 SIX = "int f(int a, int b, int (*c)(int, int), int d, int e, int g)\n{\n}\n"
 
 BAD = {
-    "file of 602 lines": ("common/a.c", SPDX + "\n" * 601),
+    "file of 602 lines": ("common/a.c", SPDX + "extern int x;\n" * 601),
     "function of 61 lines": ("common/a.c", SPDX + BODY),
     "6 parameters": ("common/a.c", SPDX + SIX),
     "strcpy() is banned": ("common/a.c", SPDX + "void f(char *a)\n{\n    strcpy(a, a);\n}\n"),
