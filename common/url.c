@@ -92,10 +92,11 @@ static enum url_verdict split_authority(struct piece authority, struct pieces *r
                       "a URL may carry no user name or password; use the Authorization header");
     }
     size_t host_n = authority.n;
-    const char *bracket = memchr(authority.p, ']', authority.n);
-    size_t from = authority.n > 0 && authority.p[0] == '[' && bracket
-                      ? (size_t)(bracket - authority.p) + 1
-                      : 0;
+    size_t from = 0;
+    if (authority.n > 0 && authority.p[0] == '[') {
+        const char *bracket = memchr(authority.p, ']', authority.n);
+        from = bracket ? (size_t)(bracket - authority.p) + 1 : authority.n;
+    }
     const char *colon = memchr(authority.p + from, ':', authority.n - from);
     if (colon) {
         host_n = (size_t)(colon - authority.p);
