@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// What every verb works with: where to write, the connection, and the batch that a Ctrl-C leaves
+// behind.
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/args.h"
+#include "client/conn.h"
+#include "client/output.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/uuid.h"
+
+// Exit statuses besides those of err_info(): the command worked, and tells something about the
+// batch.
+enum { EXIT_NOT_FINISHED = 7, EXIT_FAILED_TASKS = 8, EXIT_INTERRUPTED = 130 };
+
+struct app {
+    struct output out;
+    struct conn *conn;            // NULL for verbs that need no daemon
+    char waiting[UUID_TEXT_SIZE]; // the unfinished batch this run is concerned with, or ""
+};
+
+// Returns an exit status, or -1 with `e`, whose code gives it.
+typedef int verb_fn(struct app *app, const struct args *args, struct err *e);
+
+// The JSON answer of one call. `path_format` makes the path with its query.
+int app_call(struct app *app, const char *method, struct err *e, json_t **ret,
+             const char *path_format, ...) __attribute__((format(printf, 5, 6)));
+
+// A GET that tries again while a daemon that answered before is away (restart, overload), for up to
+// two minutes: what it accepted is not lost.
+int app_get_patiently(struct app *app, const char *path, json_t **ret, struct err *e);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// The verb `completion`: scripts for bash, zsh and fish, made from the verb table, so that they
+// never lag behind it.
+#include <stdio.h>
+#include <string.h>
+
+#include "client/verbs.h"
+
+// Prints the words of all option names of `v` and the global ones.
+static void print_option_words(const struct verb *v)
+{
+    for (size_t t = 0; t <= VERB_TABLES_MAX; t++) {
+        const struct option_spec *table = t < VERB_TABLES_MAX ? v->options[t] : global_options;
+        for (const struct option_spec *s = table; s && s->name; s++) {
+            printf(" --%s", s->name);
+        }
+    }
+}
+
+// The second words of verbs that begin with `first`: "show set pause resume" for "hosts".
+static void print_second_words(const char *first)
+{
+    size_t n = strlen(first);
+    for (const struct verb *v = verbs; v->name; v++) {
+        if (strncmp(v->name, first, n) == 0 && v->name[n] == ' ') {
+            printf(" %s", v->name + n + 1);
+        }
+    }
+}
+
+static void print_first_words(void)
+{
+    const char *last = "";
+    for (const struct verb *v = verbs; v->name; v++) {
+        size_t n = strcspn(v->name, " ");
+        if (strncmp(last, v->name, n) != 0 || last[n] == '\0' || last[n] != ' ') {
+            if (strncmp(last, v->name, n) != 0 || (last[n] != '\0' && last[n] != ' ')) {
+                printf(" %.*s", (int)n, v->name);
+            }
+        }
+        last = v->name;
+    }
+}
+
+static void print_bash(void)
+{
+    fputs("_gather() {\n"
+          "    local word=${COMP_WORDS[COMP_CWORD]} verb= second= i words=\n"
+          "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+          "        case ${COMP_WORDS[i]} in\n"
+          "        -*) ;;\n"
+          "        *) if [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; elif [[ -z $second ]]; then "
+          "second=${COMP_WORDS[i]}; fi ;;\n"
+          "        esac\n"
+          "    done\n"
+          "    if [[ -z $verb && $word != -* ]]; then\n"
+          "        words=\"",
+          stdout);
+    print_first_words();
+    fputs("\"\n    elif [[ $word == -* ]]; then\n        case \"$verb $second\" in\n", stdout);
+    for (const struct verb *v = verbs; v->name; v++) {
+        if (strchr(v->name, ' ')) {
+            printf("        \"%s\") words=\"", v->name);
+            print_option_words(v);
+            fputs("\" ;;\n", stdout);
+        }
+    }
+    for (const struct verb *v = verbs; v->name; v++) {
+        if (!strchr(v->name, ' ')) {
+            printf("        \"%s \"*) words=\"", v->name);
+            print_option_words(v);
+            fputs("\" ;;\n", stdout);
+        }
+    }
+    fputs("        *) words=\"", stdout);
+    print_option_words(&(struct verb){0});
+    fputs("\" ;;\n        esac\n    elif [[ -z $second ]]; then\n        case $verb in\n", stdout);
+    fputs("        hosts) words=\"", stdout);
+    print_second_words("hosts");
+    fputs("\" ;;\n        token) words=\"", stdout);
+    print_second_words("token");
+    fputs("\" ;;\n        completion) words=\"bash zsh fish\" ;;\n        help) words=\"", stdout);
+    print_first_words();
+    fputs("\" ;;\n"
+          "        submit) compopt -o default; return ;;\n"
+          "        status|wait|watch|results|errors|show|cat|retry|cancel|pause|resume|rm)\n"
+          "            words=\"@last $(gather ls --quiet 2>/dev/null | cut -f1)\" ;;\n"
+          "        esac\n"
+          "    fi\n"
+          "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+          "}\n"
+          "complete -F _gather gather\n",
+          stdout);
+}
+
+// `text` inside single quotes, for zsh and fish.
+static void print_quoted(const char *text, const char *quote)
+{
+    for (; *text; text++) {
+        if (*text == '\'') {
+            fputs(quote, stdout);
+        } else {
+            putchar(*text);
+        }
+    }
+}
+
+static void print_fish_options(const struct option_spec *table, const char *condition)
+{
+    for (const struct option_spec *s = table; s && s->name; s++) {
+        printf("complete -c gather%s -l %s", condition, s->name);
+        if (s->letter) {
+            printf(" -s %c", s->letter);
+        }
+        fputs(s->kind == OPTION_FLAG ? " -d '" : " -r -d '", stdout);
+        print_quoted(s->summary, "\\'");
+        fputs("'\n", stdout);
+    }
+}
+
+static void print_fish(void)
+{
+    print_fish_options(global_options, "");
+    for (const struct verb *v = verbs; v->name; v++) {
+        char condition[128];
+        size_t n = strcspn(v->name, " ");
+        const char *second = v->name[n] ? v->name + n + 1 : NULL;
+        if (second) {
+            printf("complete -c gather -f -n '__fish_seen_subcommand_from %.*s' -a %s -d '", (int)n,
+                   v->name, second);
+            snprintf(condition, sizeof condition,
+                     " -n '__fish_seen_subcommand_from %.*s; and __fish_seen_subcommand_from %s'",
+                     (int)n, v->name, second);
+        } else {
+            printf("complete -c gather -f -n __fish_use_subcommand -a %s -d '", v->name);
+            snprintf(condition, sizeof condition, " -n '__fish_seen_subcommand_from %s'", v->name);
+        }
+        print_quoted(v->summary, "\\'");
+        fputs("'\n", stdout);
+        for (size_t t = 0; t < VERB_TABLES_MAX; t++) {
+            print_fish_options(v->options[t], condition);
+        }
+    }
+    fputs("complete -c gather -n '__fish_seen_subcommand_from submit' -F\n"
+          "complete -c gather -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n",
+          stdout);
+}
+
+int verb_completion(struct app *app, const struct args *a, struct err *e)
+{
+    const char *shell = a->positional[0];
+    (void)app;
+    if (strcmp(shell, "bash") == 0) {
+        print_bash();
+    } else if (strcmp(shell, "zsh") == 0) {
+        // zsh runs the bash script through its own emulation layer.
+        fputs("autoload -U +X bashcompinit && bashcompinit\n", stdout);
+        print_bash();
+    } else if (strcmp(shell, "fish") == 0) {
+        print_fish();
+    } else {
+        return err_set(e, ERR_USAGE, "completion is there for bash, zsh and fish, not for \"%s\"",
+                       shell);
+    }
+    return 0;
+}

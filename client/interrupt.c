@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Owns the client's one signal flag. The handler only sets it; it must never print or call libcurl.
+#include "client/interrupt.h"
+
+#include <signal.h>
+#include <time.h>
+
+static volatile sig_atomic_t seen;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    seen = 1;
+}
+
+void interrupt_install(void)
+{
+    // No SA_RESTART: a read from a slow standard input must return. SA_RESETHAND: the second Ctrl-C
+    // kills.
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    // A closed pipe is seen as EPIPE where it is written to.
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+bool interrupt_seen(void)
+{
+    return seen != 0;
+}
+
+bool interrupt_sleep_ms(int64_t ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
+    if (!interrupt_seen()) {
+        nanosleep(&t, NULL);
+    }
+    return interrupt_seen();
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Ctrl-C. The first one sets a flag that every wait in the client looks at, so that it can say how
+// to come back to the batch; the second one ends the program at once, whatever it is doing.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void interrupt_install(void);
+bool interrupt_seen(void);
+
+// Sleeps; returns early (true) when interrupted.
+bool interrupt_sleep_ms(int64_t ms);

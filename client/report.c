@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// Owns the readable form of API objects. Tolerates missing and unknown members.
+#include "client/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/field.h"
+#include "client/format.h"
+#include "common/buf.h"
+
+#define VALUE_MAX ((size_t)1 << 20)
+#define NAME_MAX_ 128
+#define BAR_WIDTH 30
+
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t n = strlen(text), m = strlen(ending);
+    return n >= m && strcmp(text + n - m, ending) == 0;
+}
+
+void report_scalar(const struct output *out, const char *key, const json_t *value, struct buf *text)
+{
+    char number[FORMAT_SIZE];
+    if (json_is_string(value)) {
+        buf_append_str(text, json_string_value(value));
+    } else if (!json_is_number(value)) {
+        buf_append_str(text, json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "-");
+    } else if (!out->terminal) {
+        if (json_is_real(value)) {
+            buf_printf(text, "%g", json_real_value(value));
+        } else {
+            buf_printf(text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        }
+    } else if (ends_with(key, "_ms") || ends_with(key, "_s")) {
+        double unit = ends_with(key, "_ms") ? 1 : 1000;
+        format_duration((int64_t)(json_number_value(value) * unit), number);
+        buf_append_str(text, number);
+    } else if (strstr(key, "bytes") && json_is_integer(value)) {
+        format_size((uint64_t)json_integer_value(value), number);
+        buf_append_str(text, number);
+    } else if (json_is_real(value)) {
+        buf_printf(text, "%.4g", json_real_value(value));
+    } else {
+        format_count(json_integer_value(value), number);
+        buf_append_str(text, number);
+    }
+}
+
+// "per_s" is a rate, no duration.
+static const char *unit_key(const char *key)
+{
+    return ends_with(key, "per_s") ? "" : key;
+}
+
+void report_object(const struct output *out, const char *prefix, const json_t *object)
+{
+    const char *key;
+    const json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        char name[NAME_MAX_];
+        snprintf(name, sizeof name, "%s%s%.100s", prefix, *prefix ? "." : "", key);
+        if (json_is_object(value)) {
+            report_object(out, name, value);
+            continue;
+        }
+        struct buf text = BUF_INIT(VALUE_MAX);
+        if (json_is_array(value)) {
+            buf_printf(&text, "%zu entries", json_array_size(value));
+        } else {
+            report_scalar(out, unit_key(key), value, &text);
+        }
+        output_field(out, name, text.data ? text.data : "");
+        buf_done(&text);
+    }
+}
+
+// Both return the number of lines they printed, as report_batch does.
+static int field_if(const struct output *out, const json_t *batch, const char *key,
+                    const char *shown)
+{
+    if (!field_has(batch, key)) {
+        return 0;
+    }
+    output_field(out, shown, field_str(batch, key));
+    return 1;
+}
+
+static int report_counts(const struct output *out, const json_t *batch)
+{
+    static const char *const states[] = {"queued", "running",   "succeeded",
+                                         "failed", "cancelled", "expired"};
+    struct counts c = counts_of(batch);
+    const json_t *counts = json_object_get(batch, "counts");
+    char done[FORMAT_SIZE], total[FORMAT_SIZE];
+    int lines = 1;
+    if (out->terminal) {
+        struct buf text = BUF_INIT(VALUE_MAX);
+        double fraction = c.total > 0 ? (double)counts_done(&c) / (double)c.total : 0;
+        format_count(counts_done(&c), done);
+        format_count(c.total, total);
+        progress_bar(&text, fraction, BAR_WIDTH, out->utf8);
+        buf_printf(&text, " %s of %s done (%d%%)", done, total, (int)(fraction * 100));
+        output_field(out, "progress", text.data ? text.data : "");
+        buf_done(&text);
+    } else {
+        snprintf(total, sizeof total, "%" PRId64, c.total);
+        output_field(out, "total", total);
+    }
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        int64_t n = field_int(counts, states[i]);
+        if (n == 0 && out->terminal) {
+            continue;
+        }
+        format_count(n, done);
+        snprintf(total, sizeof total, "%" PRId64, n);
+        output_field_tinted(out, states[i], tint_of_state(states[i]), out->terminal ? done : total);
+        lines++;
+    }
+    return lines;
+}
+
+int report_batch(const struct output *out, const json_t *batch)
+{
+    struct buf text = BUF_INIT(VALUE_MAX);
+    const char *state = field_str(batch, "state");
+    output_field(out, "batch", field_str(batch, "id"));
+    int lines = 4 + field_if(out, batch, "name", "name");
+    output_field_tinted(out, "state", tint_of_state(state), state);
+    lines += report_counts(out, batch);
+    report_scalar(out, "bytes_received", json_object_get(batch, "bytes_received"), &text);
+    output_field(out, "received", text.data ? text.data : "");
+    buf_reset(&text);
+    report_scalar(out, "priority", json_object_get(batch, "priority"), &text);
+    output_field(out, "priority", text.data ? text.data : "");
+    buf_done(&text);
+    lines += field_if(out, batch, "created_at", "created");
+    lines += field_if(out, batch, "not_before_at", "not before");
+    lines += field_if(out, batch, "started_at", "started");
+    lines += field_if(out, batch, "deadline_at", "deadline");
+    lines += field_if(out, batch, "cancel_requested_at", "cancelled at");
+    lines += field_if(out, batch, "finished_at", "finished");
+    lines += field_if(out, batch, "retry_of", "retry of");
+    return lines;
+}

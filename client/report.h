@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// Readable blocks about one thing: a batch, or any object of the API.
+#pragma once
+
+#include <jansson.h>
+
+#include "client/output.h"
+#include "client/progress.h"
+
+// Returns the number of lines printed.
+int report_batch(const struct output *out, const json_t *batch);
+
+// Every member of `object` as a field named PREFIX.member; nested objects are flattened. On a
+// terminal, members named …_ms and …bytes… are shown as durations and sizes.
+void report_object(const struct output *out, const char *prefix, const json_t *object);
+
+// One scalar as report_object shows it. `key` decides the unit.
+void report_scalar(const struct output *out, const char *key, const json_t *value,
+                   struct buf *text);

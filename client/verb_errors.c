@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+// The verb `errors`: what failed, grouped by cause, so that ten thousand failures read as three
+// problems with a hint each.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "client/batch.h"
+#include "client/field.h"
+#include "client/format.h"
+#include "client/pages.h"
+#include "client/verbs.h"
+#include "common/task_error.h"
+#include "common/url.h"
+
+#define TOP_HOSTS 3
+#define TEXT_MAX  ((size_t)64 << 10)
+
+struct host_errors {
+    char *name;
+    int64_t count;
+    UT_hash_handle hh;
+};
+
+struct cause {
+    char *key; // "http_status 503"
+    char *code;
+    char *message; // one example
+    int64_t status, count;
+    struct host_errors *hosts;
+    UT_hash_handle hh;
+};
+
+static void cause_free(struct cause *c)
+{
+    struct host_errors *h, *next;
+    HASH_ITER(hh, c->hosts, h, next)
+    {
+        HASH_DEL(c->hosts, h);
+        free(h->name);
+        free(h);
+    }
+    free(c->key);
+    free(c->code);
+    free(c->message);
+    free(c);
+}
+
+static struct cause *cause_new(const char *key, const char *code, const json_t *result)
+{
+    struct cause *c = calloc(1, sizeof *c);
+    if (!c) {
+        return NULL;
+    }
+    c->key = strdup(key);
+    c->code = strdup(code);
+    c->message = strdup(field_str(json_object_get(result, "error"), "message"));
+    c->status = strcmp(code, "http_status") == 0 ? field_int(result, "status") : 0;
+    if (!c->key || !c->code || !c->message) {
+        cause_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static int count_host(struct cause *c, const char *url_text)
+{
+    struct url url;
+    struct host_errors *h = NULL;
+    bool known = url_parse(url_text, strlen(url_text), &url, NULL, NULL) == URL_OK;
+    const char *name = known ? url.host : url_text;
+    HASH_FIND_STR(c->hosts, name, h);
+    if (!h) {
+        h = calloc(1, sizeof *h);
+        char *copy = strdup(name);
+        if (!h || !copy) {
+            free(h);
+            free(copy);
+            return -1;
+        }
+        h->name = copy;
+        HASH_ADD_KEYPTR(hh, c->hosts, h->name, strlen(h->name), h);
+    }
+    h->count++;
+    return 0;
+}
+
+static int count_result(struct cause **causes, const json_t *result, struct err *e)
+{
+    const char *code = field_str(json_object_get(result, "error"), "code");
+    char key[128];
+    struct cause *c = NULL;
+    code = *code ? code : field_str(result, "state");
+    if (strcmp(code, "http_status") == 0) {
+        snprintf(key, sizeof key, "%.64s %" PRId64, code, field_int(result, "status"));
+    } else {
+        snprintf(key, sizeof key, "%.64s", code);
+    }
+    HASH_FIND_STR(*causes, key, c);
+    if (!c) {
+        c = cause_new(key, code, result);
+        if (!c) {
+            return err_set(e, ERR_SYSTEM, "out of memory");
+        }
+        HASH_ADD_KEYPTR(hh, *causes, c->key, strlen(c->key), c);
+    }
+    c->count++;
+    return count_host(c, field_str(result, "url")) == 0 ? 0
+                                                        : err_set(e, ERR_SYSTEM, "out of memory");
+}
+
+static int gather_state(struct app *app, const char *id, const char *state, struct cause **causes,
+                        struct err *e)
+{
+    char path[160];
+    struct pages pages;
+    json_t *result;
+    int rc;
+    snprintf(path, sizeof path, "/v1/batches/%s/results?limit=1000&state=%s", id, state);
+    pages_init(&pages, path, "results");
+    while ((rc = pages_next(app, &pages, &result, e)) > 0) {
+        if (count_result(causes, result, e) != 0) {
+            rc = -1;
+            break;
+        }
+    }
+    pages_done(&pages);
+    return rc;
+}
+
+static int by_count(const struct cause *a, const struct cause *b)
+{
+    return a->count != b->count ? (a->count < b->count ? 1 : -1) : strcmp(a->key, b->key);
+}
+
+static int by_host_count(const struct host_errors *a, const struct host_errors *b)
+{
+    return a->count != b->count ? (a->count < b->count ? 1 : -1) : strcmp(a->name, b->name);
+}
+
+// "example.org 18, other.example 3, 4 hosts more"
+static void top_hosts(struct cause *c, struct buf *out)
+{
+    struct host_errors *h, *next;
+    unsigned all = HASH_COUNT(c->hosts), shown = 0;
+    char count[FORMAT_SIZE];
+    HASH_SORT(c->hosts, by_host_count);
+    HASH_ITER(hh, c->hosts, h, next)
+    {
+        if (shown == TOP_HOSTS) {
+            break;
+        }
+        format_count(h->count, count);
+        buf_printf(out, "%s%s %s", shown > 0 ? ", " : "", h->name, count);
+        shown++;
+    }
+    if (all > shown) {
+        buf_printf(out, ", %u hosts more", all - shown);
+    }
+}
+
+static void print_json(const struct cause *c, const char *hint)
+{
+    json_t *hosts = json_object();
+    struct host_errors *h, *next;
+    HASH_ITER(hh, c->hosts, h, next)
+    {
+        json_object_set_new(hosts, h->name, json_integer(h->count));
+    }
+    json_t *status = c->status > 0 ? json_integer(c->status) : json_null();
+    json_t *line =
+        json_pack("{s:s, s:o, s:I, s:o, s:s, s:s}", "code", c->code, "status", status, "count",
+                  (json_int_t)c->count, "hosts", hosts, "message", c->message, "hint", hint);
+    output_ndjson(line);
+    json_decref(line);
+}
+
+// Prints `text` indented and broken at spaces to the terminal's width.
+static void print_wrapped(const struct output *out, const char *text, int indent)
+{
+    int column = 0, room = out->width - 1;
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        struct buf word = BUF_INIT(TEXT_MAX);
+        buf_append(&word, text, n);
+        int width = word.data ? (int)text_width(word.data) : 0;
+        bool first = column == 0, fits = column + 1 + width <= room;
+        printf(first ? "%*s" : fits ? " " : "\n%*s", first || !fits ? indent : 0, "");
+        column = first || !fits ? indent + width : column + 1 + width;
+        output_text(out, TINT_NONE, word.data ? word.data : "");
+        buf_done(&word);
+        text += n + strspn(text + n, " ");
+    }
+    putchar('\n');
+}
+
+static void print_cause(struct output *out, struct cause *c)
+{
+    struct buf hosts = BUF_INIT(TEXT_MAX);
+    const char *hint = task_error_info(task_error_by_name(c->code))->hint;
+    char count[FORMAT_SIZE];
+    top_hosts(c, &hosts);
+    const char *where = hosts.data ? hosts.data : "";
+    if (out->json) {
+        print_json(c, hint ? hint : "");
+    } else if (out->terminal) {
+        format_count(c->count, count);
+        printf("%6s  ", count);
+        output_text(out, TINT_BAD, c->key);
+        putchar('\n');
+        print_wrapped(out, where, 8);
+        print_wrapped(out, c->message, 8);
+        if (hint && *hint) {
+            print_wrapped(out, hint, 8);
+        }
+        putchar('\n');
+    } else {
+        const char *const fields[] = {c->key, where, c->message, hint ? hint : ""};
+        struct buf line = BUF_INIT(TEXT_MAX);
+        buf_printf(&line, "%" PRId64, c->count);
+        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+            buf_append_char(&line, '\t');
+            text_tsv(&line, fields[i]);
+        }
+        buf_append_char(&line, '\n');
+        output_raw(line.data, line.len);
+        buf_done(&line);
+    }
+    buf_done(&hosts);
+}
+
+int verb_errors(struct app *app, const struct args *a, struct err *e)
+{
+    char id[UUID_TEXT_SIZE];
+    struct cause *causes = NULL, *c, *next;
+    if (batch_resolve(app, a->positional[0], id, e) != 0) {
+        return -1;
+    }
+    int rc = gather_state(app, id, "failed", &causes, e);
+    rc = rc == 0 ? gather_state(app, id, "expired", &causes, e) : rc;
+    HASH_SORT(causes, by_count);
+    if (rc == 0 && !causes) {
+        output_note(&app->out, "no task of %s has failed", id);
+    }
+    bool retry = causes && app->out.terminal && !app->out.json;
+    HASH_ITER(hh, causes, c, next)
+    {
+        HASH_DEL(causes, c);
+        if (rc == 0) {
+            print_cause(&app->out, c);
+        }
+        cause_free(c);
+    }
+    if (rc == 0 && retry) {
+        output_note(&app->out, "gather results %s --failed lists them; gather retry repeats them",
+                    id);
+    }
+    return rc;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Verbs that stay with a batch until it is finished: wait and watch.
+#include <stdio.h>
+#include <string.h>
+
+#include "client/batch.h"
+#include "client/field.h"
+#include "client/interrupt.h"
+#include "client/report.h"
+#include "client/verbs.h"
+#include "common/clock.h"
+
+#define WATCH_WAIT_S   1
+#define WATCH_LEAST_MS 200
+#define YEAR_MS        (INT64_C(365) * 24 * 3600 * 1000)
+
+const struct option_spec wait_options[] = {
+    {"timeout", 't', OPTION_DURATION, "DURATION", "give up waiting after this (the batch goes on)",
+     0, YEAR_MS},
+    {0},
+};
+
+int verb_wait(struct app *app, const struct args *a, struct err *e)
+{
+    char id[UUID_TEXT_SIZE];
+    if (batch_resolve(app, a->positional[0], id, e) != 0) {
+        return -1;
+    }
+    return batch_wait_status(app, id, args_number(a, "timeout", -1), e);
+}
+
+// Draws the batch over what was drawn before (`lines` lines up) and returns how many lines it took.
+static int draw(const struct app *app, const json_t *batch, int lines)
+{
+    if (lines > 0) {
+        printf("\x1b[%dA\x1b[J", lines);
+    }
+    lines = report_batch(&app->out, batch);
+    fflush(stdout);
+    return lines;
+}
+
+int verb_watch(struct app *app, const struct args *a, struct err *e)
+{
+    char id[UUID_TEXT_SIZE], path[128];
+    if (batch_resolve(app, a->positional[0], id, e) != 0) {
+        return -1;
+    }
+    snprintf(app->waiting, sizeof app->waiting, "%s", id);
+    json_t *shown = NULL;
+    bool finished = false, live = app->out.terminal && !app->out.json;
+    for (int lines = 0, wait_s = 0; !finished; wait_s = WATCH_WAIT_S) {
+        json_t *batch = NULL;
+        int64_t asked = clock_monotonic_ms();
+        snprintf(path, sizeof path, "/v1/batches/%s?wait=%d", id, wait_s);
+        if (app_get_patiently(app, path, &batch, e) != 0) {
+            json_decref(shown);
+            return -1;
+        }
+        finished = strcmp(field_str(batch, "state"), "finished") == 0;
+        if (live) {
+            lines = draw(app, batch, lines);
+        } else if (!json_equal(batch, shown)) {
+            output_ndjson(batch);
+            fflush(stdout);
+        }
+        json_decref(shown);
+        shown = batch;
+        if (!finished && wait_s > 0 && clock_monotonic_ms() - asked < WATCH_LEAST_MS) {
+            interrupt_sleep_ms(WATCH_LEAST_MS);
+        }
+    }
+    app->waiting[0] = '\0';
+    int status = batch_exit_status(shown);
+    json_decref(shown);
+    return status;
+}

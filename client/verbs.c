@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+// Owns the table of verbs. Pure data and look-up.
+#include "client/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "client/submission.h"
+
+const struct option_spec global_options[] = {
+    {"server", 0, OPTION_TEXT, "URL|unix:PATH",
+     "where gatherd listens (default: $GATHER_SERVER, its socket, loopback)", 0, 0},
+    {"token-file", 0, OPTION_TEXT, "FILE",
+     "holds the token (default: $GATHER_TOKEN_FILE, $GATHER_TOKEN)", 0, 0},
+    {"json", 0, OPTION_FLAG, NULL, "the daemon's JSON instead of tables", 0, 0},
+    {"quiet", 'q', OPTION_FLAG, NULL, "no progress and no messages but errors", 0, 0},
+    {"no-color", 0, OPTION_FLAG, NULL, "no colours (also: $NO_COLOR)", 0, 0},
+    {"help", 'h', OPTION_FLAG, NULL, "show help", 0, 0},
+    {"version", 'V', OPTION_FLAG, NULL, "show the version", 0, 0},
+    {0},
+};
+
+const struct verb verbs[] = {
+    {.name = "fetch",
+     .synopsis = "URL…",
+     .summary = "fetch URLs, wait, print the bodies in order",
+     .options = {fetch_options, batch_options, task_options_table},
+     .run = verb_fetch,
+     .detail = "Failed URLs are told on standard error; the exit status is then 8.\n"
+               "With --json each result is one line, with headers and body."},
+    {.name = "submit",
+     .synopsis = "FILE|-|URL…",
+     .summary = "submit a batch, print its id",
+     .options = {submit_options, batch_options, task_options_table},
+     .run = verb_submit,
+     .detail =
+         "A FILE has one URL a line (blank lines and # lines are skipped), or one task object or "
+         "JSON\n"
+         "string a line (.ndjson, .jsonl, or when it begins with { or \"), or is one JSON document "
+         "(.json).\n"
+         "It is sent as it is read, so it may be large. Submitting is safe to repeat after a cut\n"
+         "connection: an idempotency key goes with every submission."},
+    {.name = "ls",
+     .synopsis = "",
+     .summary = "list batches, newest first",
+     .options = {ls_options},
+     .run = verb_ls},
+    {.name = "status",
+     .synopsis = "[BATCH]",
+     .summary = "state of a batch, or of the daemon",
+     .run = verb_status},
+    {.name = "wait",
+     .synopsis = "BATCH",
+     .summary = "wait until a batch is finished",
+     .options = {wait_options},
+     .run = verb_wait,
+     .detail = "Exit status: 0 all succeeded, 8 some did not, 7 not finished in time."},
+    {.name = "watch",
+     .synopsis = "BATCH",
+     .summary = "show a batch's state live until it is finished",
+     .run = verb_watch,
+     .detail = "In a pipe: one JSON line for each change."},
+    {.name = "results",
+     .synopsis = "BATCH",
+     .summary = "list results, as NDJSON in a pipe",
+     .options = {results_options},
+     .run = verb_results},
+    {.name = "errors",
+     .synopsis = "BATCH",
+     .summary = "failed tasks grouped by cause, with hints",
+     .run = verb_errors},
+    {.name = "show",
+     .synopsis = "BATCH INDEX",
+     .summary = "one task: request, result, attempts, timing",
+     .run = verb_show},
+    {.name = "cat",
+     .synopsis = "BATCH INDEX",
+     .summary = "print the body of one task",
+     .options = {cat_options},
+     .run = verb_cat},
+    {.name = "retry",
+     .synopsis = "BATCH",
+     .summary = "submit what failed as a new batch, print its id",
+     .options = {retry_options},
+     .run = verb_retry},
+    {.name = "cancel",
+     .synopsis = "BATCH",
+     .summary = "cancel what is not finished",
+     .run = verb_cancel},
+    {.name = "pause",
+     .synopsis = "BATCH",
+     .summary = "start nothing more of a batch for now",
+     .run = verb_pause},
+    {.name = "resume",
+     .synopsis = "BATCH",
+     .summary = "go on with a paused batch",
+     .run = verb_resume},
+    {.name = "rm",
+     .synopsis = "BATCH",
+     .summary = "forget a batch, its results and bodies",
+     .options = {rm_options},
+     .run = verb_rm},
+    {.name = "hosts",
+     .synopsis = "",
+     .summary = "list hosts: queues, limits, back-off",
+     .run = verb_hosts},
+    {.name = "hosts show", .synopsis = "HOST", .summary = "one host", .run = verb_hosts_show},
+    {.name = "hosts set",
+     .synopsis = "HOST",
+     .summary = "change the limits of a host",
+     .options = {hosts_set_options},
+     .run = verb_hosts_set},
+    {.name = "hosts pause",
+     .synopsis = "HOST",
+     .summary = "start no request to a host for now",
+     .run = verb_hosts_pause},
+    {.name = "hosts resume",
+     .synopsis = "HOST",
+     .summary = "go on with a paused host",
+     .run = verb_hosts_resume},
+    {.name = "ping",
+     .synopsis = "",
+     .summary = "is the daemon there, and how fast",
+     .run = verb_ping},
+    {.name = "token create",
+     .synopsis = "NAME",
+     .summary = "make a token and its line for auth.tokens_file",
+     .options = {token_options},
+     .run = verb_token_create,
+     .offline = true,
+     .detail = "Prints the token, to be kept secret by its user, and the line \"NAME SCOPE "
+               "sha256:HEX\" for the\n"
+               "daemon's tokens file, which does not reveal it."},
+    {.name = "api",
+     .synopsis = "PATH",
+     .summary = "one raw call, prints the answer",
+     .options = {api_options},
+     .run = verb_api,
+     .detail = "For example: gather api /v1/stats"},
+    {.name = "completion",
+     .synopsis = "bash|zsh|fish",
+     .summary = "print a completion script",
+     .run = verb_completion,
+     .offline = true,
+     .detail = "bash: source <(gather completion bash)\n"
+               "zsh:  source <(gather completion zsh)\n"
+               "fish: gather completion fish | source"},
+    {.name = "help",
+     .synopsis = "[VERB…]",
+     .summary = "show help on a verb",
+     .run = verb_help,
+     .offline = true},
+    {0},
+};
+
+static const struct verb *exact(const char *name)
+{
+    for (const struct verb *v = verbs; v->name; v++) {
+        if (strcmp(v->name, name) == 0) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
+const struct verb *verb_find(int argc, char **argv, int at, int *ret_words)
+{
+    char name[64];
+    *ret_words = 2;
+    if (at + 1 < argc) {
+        int n = snprintf(name, sizeof name, "%s %s", argv[at], argv[at + 1]);
+        const struct verb *v = n > 0 && n < (int)sizeof name ? exact(name) : NULL;
+        if (v) {
+            return v;
+        }
+    }
+    *ret_words = 1;
+    return at < argc ? exact(argv[at]) : NULL;
+}
+
+const struct verb *verb_nearest(const char *word)
+{
+    const struct verb *best = NULL;
+    size_t best_distance = 3, n = strlen(word);
+    for (const struct verb *v = verbs; v->name; v++) {
+        bool begins = n > 1 && strncmp(v->name, word, n) == 0;
+        size_t distance = begins ? 1 : text_distance(word, v->name);
+        if (distance < best_distance && distance < n) {
+            best_distance = distance;
+            best = v;
+        }
+    }
+    return best;
+}
