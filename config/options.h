@@ -116,9 +116,9 @@ struct option {
     const char *section, *key;
     enum option_type type;
     bool reloadable;
-    size_t offset;    // in struct config, or in struct host_config
-    double min, max;  // of numbers, in the unit of the field
-    const char *text; // the default as it is written in a file, lists as {"a", "b"}; NULL: unset
+    size_t offset;                       // in struct config, or in struct host_config
+    double min, max;                     // of numbers, in the unit of the field
+    const char *text;                    // the default, as option_set_text reads it; NULL: not set
     const struct option_choice *choices; // of an enum
     int (*check)(const char *value,
                  struct err *e); // of a string, or each string of a list; or NULL
@@ -140,6 +140,10 @@ const struct option *option_find(const struct option *rows, size_t n, const char
 // with ERR_CONFIG and a text that names the setting and says what is expected; the field is
 // unchanged then.
 int option_set(const struct option *o, void *base, const struct string_list *values, struct err *e);
+
+// As option_set, from one text; for a list the values stand between commas and "" is the empty
+// list.
+int option_set_text(const struct option *o, void *base, const char *text, struct err *e);
 
 // True if the field of `o` has the same value in both.
 bool option_equal(const struct option *o, const void *a, const void *b);
