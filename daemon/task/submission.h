@@ -44,14 +44,15 @@ int submission_new(enum submission_format format, const struct submission_rules 
                    struct submission **ret);
 void submission_free(struct submission **s);
 
-// More bytes. Returns -1 when the submission cannot succeed any more and reading should stop (`e`:
-// ERR_INVALID_BATCH, ERR_BAD_REQUEST or ERR_PAYLOAD_TOO_LARGE). Entry errors alone do not stop it
-// before SUBMISSION_MAX_ERRORS were gathered... they are counted to the end, so that errors_total
-// is true.
+// More bytes. -1: the submission cannot succeed whatever follows, and reading should stop (`e`:
+// ERR_INVALID_BATCH for too many tasks, ERR_PAYLOAD_TOO_LARGE for a document over its limit,
+// ERR_OVERLOADED without memory). Wrong entries do not stop it: they are counted to the end, so
+// that the total is true.
 int submission_feed(struct submission *s, const void *p, size_t n, struct err *e);
 
-// The end of the body. 0: valid; the last piece (may have n == 0) is given by submission_take_last.
-// -1: `e` says why; the errors below give the details.
+// The end of the body. 0: valid; the last piece (it may hold no task) is taken by
+// submission_take_last. -1: `e` says why (ERR_BAD_REQUEST, ERR_INVALID_BATCH, ERR_NOT_IMPLEMENTED,
+// or as above), submission_errors gives the details.
 int submission_end(struct submission *s, struct err *e);
 void submission_take_last(struct submission *s, struct task_piece *ret);
 
