@@ -15,7 +15,7 @@ class Behaviour:
     state: str
     code: str | None = None
     status: int | None = None
-    retryable: bool = False
+    retryable: bool | None = False  # None: the contract does not say
     options: dict = field(default_factory=dict)
     port: str = "http"
     codes: tuple = ()  # where the contract allows more than one code
@@ -137,12 +137,12 @@ BEHAVIOURS = {
     "TLS, self-signed": fails("/ok", "tls_verify", port="tls"),
     "TLS, expired": fails("/ok", "tls_verify", port="tls_expired"),
     "TLS, wrong host": fails("/ok", "tls_verify", port="tls_wrong_host"),
-    "TLS asked of a plain server": fails("/ok", "tls_handshake", port="tls_plain"),
-    "TLS handshake stalls": fails("/ok", "connect_timeout", True, port="tls_stall",
+    "TLS asked of a plain server": fails("/ok", "tls_handshake", None, port="tls_plain"),
+    "TLS handshake stalls": fails("/ok", "connect_timeout", None, port="tls_stall",
                                   options={"connect_timeout_ms": 1000},
                                   codes=("connect_timeout", "tls_handshake")),
-    "TLS handshake cut": fails("/ok", "tls_handshake", port="tls_close"),
-    "TLS 1.1 only": fails("/ok", "tls_handshake", port="tls_1_1"),
+    "TLS handshake cut": fails("/ok", "tls_handshake", None, port="tls_close"),
+    "TLS 1.1 only": fails("/ok", "tls_handshake", None, port="tls_1_1"),
 }
 
 # A port of the origin server that is to be spoken to by https.

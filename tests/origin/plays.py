@@ -58,6 +58,11 @@ async def size(x):
                   [("Content-Type", "application/octet-stream")])
 
 
+@play("bytes")
+async def all_bytes(x):
+    await x.reply(200, bytes(range(256)), [("Content-Type", "application/octet-stream")])
+
+
 @play("chunked")
 async def chunked(x):
     body = pattern(int(x.request.args[0]))

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""kill -9 at any moment: what was accepted is not lost, and every task ends with exactly one result
+(promises 1 and 2)."""
+import json
+import random
+import sqlite3
+import threading
+import time
+import uuid
+
+import pytest
+
+from api import TEXT, assert_complete
+from harness import eventually
+
+
+def check_database(daemon):
+    """The database of a daemon that is down: sound, and its counters equal a recount."""
+    with sqlite3.connect(f"file:{daemon.db_path}?mode=ro", uri=True) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        # One result for each task that is no longer ready, and never both.
+        both = db.execute("SELECT count(*) FROM ready JOIN result ON result.task = ready.task").fetchone()
+        assert both == (0,)
+
+
+def assert_recounted(api, batch_id, total):
+    """Finished, complete, seq without gaps, and the counters are what the results say."""
+    batch = api.batch(batch_id)
+    assert batch["counts"]["total"] == total
+    return assert_complete(api, batch_id, total)
+
+
+def test_kill_in_the_middle_of_five_thousand(own_daemon, origin, hosts):
+    names = hosts.take(8)
+    daemon = own_daemon({"fetch": {"host_concurrency": 20}})
+    n = 5000
+    text = "".join(origin.url(f"/size/{i % 300}?crash{i}\n", names[i % 8]) for i in range(n))
+    batch_id = daemon.api.submit(text, media_type=TEXT)["id"]
+    eventually(lambda: daemon.api.batch(batch_id)["counts"]["succeeded"] > n // 5, 30)
+    seen = {r["index"]: r for r in daemon.api.results(batch_id)}
+    daemon.kill()
+    check_database(daemon)
+    daemon.start()
+    daemon.api.wait(batch_id, 60)
+    results = assert_recounted(daemon.api, batch_id, n)
+    assert all(r["state"] == "succeeded" and r["size"] == r["index"] % 300 for r in results)
+    after = {r["index"]: r for r in results}
+    assert all(after[i] == r for i, r in seen.items()), "a result that was seen before the crash has changed"
+    daemon.stop()
+    check_database(daemon)
+
+
+class Submitter(threading.Thread):
+    """Submits batches one after the other, repeating each with its key until it is answered."""
+
+    def __init__(self, daemon, urls, stop):
+        super().__init__()
+        self.daemon_under_test, self.urls, self.stop = daemon, urls, stop
+        self.accepted = {}  # key -> batch id
+        self.failure = None
+
+    def run(self):
+        try:
+            while not self.stop.is_set():
+                self.submit_one(str(uuid.uuid4()))
+        except Exception as e:  # noqa: BLE001 (handed to the test)
+            self.failure = e
+
+    def submit_one(self, key):
+        urls = [f"{url}?{key}-{i}" for i, url in enumerate(random.choices(self.urls, k=random.randint(1, 60)))]
+        body = json.dumps(urls)
+        while True:
+            try:
+                response = self.daemon_under_test.api.post("/v1/batches", body, {"Idempotency-Key": key}, timeout=20)
+            except OSError:
+                time.sleep(0.02)  # the daemon is down: try again, as a client would
+                if self.stop.is_set():
+                    return
+                continue
+            except Exception as e:  # a connection cut in the middle of an answer
+                if type(e).__module__ != "http.client":
+                    raise
+                continue
+            if response.status == 503:
+                time.sleep(0.02)
+                continue
+            assert response.status == 202, response
+            self.accepted[key] = (response.json()["id"], len(urls))
+            return
+
+
+@pytest.mark.parametrize("cycles", [5])
+def test_kill_again_and_again_under_several_submitters(own_daemon, origin, hosts, cycles):
+    daemon = own_daemon({"fetch": {"host_concurrency": 20}})
+    urls = [origin.url("/ok", name) for name in hosts.take(6)]
+    stop = threading.Event()
+    submitters = [Submitter(daemon, urls, stop) for _ in range(4)]
+    for submitter in submitters:
+        submitter.start()
+    chance = random.Random(7)
+    for _ in range(cycles):
+        time.sleep(chance.uniform(0.2, 1.0))
+        daemon.kill()
+        check_database(daemon)
+        daemon.start()
+    time.sleep(0.3)
+    stop.set()
+    for submitter in submitters:
+        submitter.join(60)
+        assert submitter.failure is None, submitter.failure
+    accepted = {}
+    for submitter in submitters:
+        accepted.update(submitter.accepted)
+    assert len(accepted) > cycles
+    assert len({batch_id for batch_id, _ in accepted.values()}) == len(accepted)
+    for batch_id, total in accepted.values():
+        daemon.api.wait(batch_id, 60)
+        results = assert_recounted(daemon.api, batch_id, total)
+        assert all(r["state"] == "succeeded" for r in results)
+    daemon.stop()
+    check_database(daemon)
+
+
+def test_an_upload_cut_by_a_crash_leaves_nothing(own_daemon, origin, hosts):
+    """Pieces of a large batch are on disk before it is accepted; they must be gone after a restart."""
+    from api import connect
+    import wire
+    daemon = own_daemon()
+    sock = connect(("unix", daemon.socket_path))
+    lines = "".join(origin.url(f"/ok?{i}\n", "127.0.0.2") for i in range(50_000)).encode()
+    sock.sendall(wire.head("POST", "/v1/batches", "Content-Type: text/plain", f"Content-Length: {len(lines) * 2}"))
+    sock.sendall(lines)
+    time.sleep(0.3)  # lets some pieces reach the disk; whether any did does not matter
+    daemon.kill()
+    sock.close()
+    daemon.start()
+    assert daemon.api.get_json("/v1/batches")["batches"] == []
+    assert daemon.api.get_json("/v1/stats")["queued"] == 0
+    daemon.stop()
+    with sqlite3.connect(f"file:{daemon.db_path}?mode=ro", uri=True) as db:
+        assert db.execute("SELECT count(*) FROM task").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM ready").fetchone() == (0,)
+
+
+def test_a_post_in_flight_at_a_crash_is_not_sent_again(own_daemon, origin, hosts):
+    host = hosts.take()
+    daemon = own_daemon()
+    key = uuid.uuid4().hex
+    tasks = [{"url": origin.url(f"/never?once-{key}", host), "method": "POST", "body": "pay"},
+             {"url": origin.url(f"/delay/1500?again-{key}", host), "method": "POST", "body": "log",
+              "retry": {"unsafe": True}},
+             {"url": origin.url(f"/delay/1500?get-{key}", host)}]
+    batch_id = daemon.api.submit({"tasks": tasks})["id"]
+    eventually(lambda: len(origin.requests(f"/never?once-{key}")) == 1)
+    eventually(lambda: len(origin.requests("/delay/1500?")) >= 2)
+    daemon.kill()
+    daemon.start()
+    daemon.api.wait(batch_id, 30)
+    results = daemon.api.results(batch_id, order="input")
+    assert (results[0]["state"], results[0]["error"]["code"]) == ("failed", "interrupted")
+    assert [r["state"] for r in results[1:]] == ["succeeded"] * 2
+    assert len(origin.requests(f"/never?once-{key}")) == 1
+    assert len(origin.requests(f"/delay/1500?again-{key}")) == 2
+
+
+def test_a_waiting_retry_survives(own_daemon, origin, hosts):
+    host = hosts.take()
+    daemon = own_daemon()
+    key = uuid.uuid4().hex
+    document = {"urls": [origin.url(f"/flaky/1/{key}", host)],
+                "defaults": {"retry": {"max_attempts": 2, "min_backoff_ms": 1500, "max_backoff_ms": 1500}}}
+    batch_id = daemon.api.submit(document)["id"]
+    eventually(lambda: len(origin.requests(f"/flaky/1/{key}")) == 1)
+    time.sleep(0.3)  # the attempt's record is committed with the next group
+    daemon.kill()
+    daemon.start()
+    assert daemon.api.wait(batch_id, 20)["counts"]["succeeded"] == 1
+    result = daemon.api.results(batch_id)[0]
+    assert result["attempts"] == 2
+
+
+def test_paused_cancelled_and_deleted_stay_so(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    api = daemon.api
+    paused, cancelled, deleted = (api.submit([origin.url(f"/never?{w}", hosts.take())] * 3)["id"]
+                                  for w in ("paused", "cancelled", "deleted"))
+    api.post(f"/v1/batches/{paused}/pause")
+    api.post(f"/v1/batches/{cancelled}/cancel")
+    assert api.request("DELETE", f"/v1/batches/{deleted}?force=1").status == 204
+    daemon.kill()
+    daemon.start()
+    assert api.batch(paused)["state"] == "paused"
+    assert api.wait(cancelled, 5)["counts"]["cancelled"] == 3
+    assert api.get(f"/v1/batches/{deleted}").status == 404

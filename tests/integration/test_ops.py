@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: MIT
+"""Running it: health, metrics, the schema, signals, the configuration, one daemon for one database."""
+import json
+import re
+import signal
+import socket
+import time
+
+import jsonschema
+import pytest
+
+import harness
+from api import TEXT, assert_problem
+from harness import eventually, run_gatherd
+
+
+# -- health and metrics -------------------------------------------------------------------------
+def test_livez_and_readyz(api):
+    assert api.get("/livez").status == 200
+    assert api.get("/readyz").status == 200
+    assert api.get("/readyz?verbose").status == 200
+
+
+def test_stats(api, origin, host):
+    api.run([origin.url("/ok", host)] * 3)
+    stats = api.get_json("/v1/stats")
+    assert stats["version"] and stats["uptime_ms"] >= 0
+    assert stats["queued"] == 0 and stats["in_flight"] == 0
+
+
+SAMPLE = re.compile(r'^[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+]?([0-9.e+-]+|Inf|NaN)$', re.I)
+
+
+def metrics(api):
+    response = api.get("/metrics")
+    assert response.status == 200 and response.media_type == "text/plain"
+    return response.body.decode()
+
+
+def test_metrics_are_prometheus_text(api):
+    text = metrics(api)
+    assert text.endswith("\n")
+    for line in text.splitlines():
+        assert line.startswith("# ") or SAMPLE.match(line), line
+    typed = set(re.findall(r"^# TYPE (\S+)", text, re.M))
+    for name in re.findall(r"^([a-z_:][\w:]*)", "\n".join(l for l in text.splitlines() if l[0] != "#"), re.M):
+        assert name in typed or re.sub(r"_(bucket|sum|count|total)$", "", name) in typed, name
+    assert "gatherd_event_loop_lag_seconds" in text
+
+
+def test_metrics_count_what_happens(api, origin, host):
+    def total():
+        values = re.findall(r"^gatherd_\S*results?\S*total\S*\s+([0-9.e+]+)$", metrics(api), re.M)
+        return sum(map(float, values))
+
+    before = total()
+    api.run([origin.url("/ok", host)] * 5)
+    assert total() - before >= 5
+
+
+# -- the schema ---------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def openapi(daemon):
+    return daemon.api.get_json("/openapi.json")
+
+
+def test_openapi_is_served(openapi):
+    assert openapi["openapi"].startswith("3.1")
+    for path in ("/v1/batches", "/v1/batches/{id}", "/v1/batches/{id}/results", "/v1/hosts", "/v1/stats", "/livez"):
+        assert path in openapi["paths"], path
+
+
+def validator(openapi, path, method, status):
+    """A validator of that answer's JSON."""
+    answer = openapi["paths"][path][method]["responses"][status]
+    if "$ref" in answer:
+        answer = openapi["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
+    schema = next(iter(answer["content"].values()))["schema"]
+    return jsonschema.Draft202012Validator({**schema, "components": openapi["components"]})
+
+
+def test_answers_agree_with_the_schema(api, openapi, origin, host):
+    urls = [origin.url(path, host) for path in ("/ok", "/status/404", "/redirect/1", "/gzip")]
+    batch = api.submit({"urls": urls, "name": "schema", "metadata": {"k": 1}})
+    validator(openapi, "/v1/batches", "post", "202").validate(batch)
+    api.wait(batch["id"])
+    one = f"/v1/batches/{batch['id']}"
+    answers = [("/v1/batches", "/v1/batches"), ("/v1/batches/{id}", one),
+               ("/v1/batches/{id}/results", one + "/results?include=headers,body,attempts"),
+               ("/v1/batches/{id}/tasks/{index}", one + "/tasks/1"), ("/v1/hosts", "/v1/hosts"),
+               ("/v1/hosts/{host}", f"/v1/hosts/{host}"), ("/v1/stats", "/v1/stats")]
+    for path, target in answers:
+        validator(openapi, path, "get", "200").validate(api.get_json(target))
+
+
+def test_problems_agree_with_the_schema(api, openapi):
+    problem = assert_problem(api.post("/v1/batches", ["nonsense"]), 422)
+    validator(openapi, "/v1/batches", "post", "422").validate(problem)
+
+
+# -- configuration ------------------------------------------------------------------------------
+def config(tmp_path, text):
+    path = tmp_path / "gatherd.conf"
+    path.write_text(text)
+    return path
+
+
+BAD_CONFIGS = {
+    "unknown key": ('fetch {\n  colour = "red"\n}\n', 2, "colour"),
+    "unknown section": ("\nnonsense {\n}\n", 2, "nonsense"),
+    "bad duration": ('fetch {\n\n  timeout = "soon"\n}\n', 3, "timeout"),
+    "bad size": ('limits { \n request_body = "much"\n}\n', 2, "request_body"),
+    "out of range": ("fetch {\n  concurrency = 0\n}\n", 2, "concurrency"),
+    "bad address range": ('fetch {\n  allow_addresses = {"10.0.0.0/40"}\n}\n', 2, "allow_addresses"),
+    "bad enum": ('store {\n  synchronous = "perhaps"\n}\n', 2, "synchronous"),
+    "no end": ("fetch {\n", None, ""),
+    "text for a number": ('fetch {\n  concurrency = "many"\n}\n', 2, ""),
+}
+
+
+@pytest.mark.parametrize("what", BAD_CONFIGS)
+@pytest.mark.parametrize("check", [True, False])
+def test_a_bad_configuration_exits_78_with_its_place(tmp_path, what, check):
+    text, line, word = BAD_CONFIGS[what]
+    path = config(tmp_path, text)
+    done = run_gatherd("--config", path, *(["--check-config"] if check else []))
+    assert done.returncode == 78, done
+    assert (f"{path}:{line}" if line else str(path)) in done.stderr and word in done.stderr, done.stderr
+
+
+def test_a_good_configuration_passes_the_check(tmp_path):
+    path = config(tmp_path, 'fetch { concurrency = 512 }\nhost "api.example.com" { concurrency = 2 delay = "500ms" }\n')
+    done = run_gatherd("--config", path, "--check-config")
+    assert done.returncode == 0, done
+
+
+def test_settings_come_from_file_directory_environment_and_command_line(tmp_path):
+    path = config(tmp_path, "fetch {\n  concurrency = 11\n  host_concurrency = 12\n  workers = 1\n  max_queued = 14\n}\n")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "10.conf").write_text("fetch { host_concurrency = 22 workers = 2 max_queued = 24 }\n")
+    done = run_gatherd("--config", path, "--set", "fetch.max_queued=44", "--print-config",
+                       env={"GATHERD_FETCH__WORKERS": "3", "GATHERD_FETCH__MAX_QUEUED": "34"})
+    assert done.returncode == 0, done
+    for key, value, source in (("concurrency", 11, f"{path}:2"), ("host_concurrency", 22, "10.conf"),
+                               ("workers", 3, "GATHERD_FETCH__WORKERS"), ("max_queued", 44, "--set")):
+        match = re.search(rf"^.*(?<!_){key}\s*=\s*{value}\b.*$", done.stdout, re.M)
+        assert match, (key, done.stdout)
+        where = done.stdout[:match.end()].rsplit("\n", 2)[-2:]
+        assert source in "\n".join(where), where
+
+
+@pytest.mark.parametrize("args,env", [(["--set", "fetch.colour=red"], {}), (["--set", "nonsense"], {}),
+                                      (["--config", "/nonexistent/gatherd.conf"], {}),
+                                      ([], {"GATHERD_FETCH__COLOUR": "red"}), ([], {"GATHERD_FETCH__CONCURRENCY": "x"})])
+def test_other_bad_settings_exit_78(tmp_path, args, env):
+    path = config(tmp_path, "")
+    full = ["--config", path, *args] if "--config" not in args else args
+    assert run_gatherd(*full, "--check-config", env=env).returncode == 78
+
+
+def test_version_and_help():
+    assert re.search(r"\d+\.\d+\.\d+", run_gatherd("--version").stdout)
+    done = run_gatherd("--help")
+    assert done.returncode == 0 and "--check-config" in done.stdout
+
+
+def test_an_unknown_option_is_refused():
+    done = run_gatherd("--nonsense")
+    assert done.returncode not in (0, 78) and "nonsense" in done.stderr
+
+
+# -- signals ------------------------------------------------------------------------------------
+def test_sighup_applies_what_is_reloadable(own_daemon, origin, hosts):
+    host = hosts.take()
+    daemon = own_daemon()
+    daemon.sections["fetch"]["host_concurrency"] = 2
+    daemon.write_config()
+    daemon.signal(signal.SIGHUP)
+    eventually(lambda: daemon.api.run([origin.url("/ok", host)]) and daemon.api.host(host)["max_concurrency"] == 2, 10,
+               what="the new host_concurrency")
+    daemon.api.run([origin.url(f"/delay/30?{i}", host) for i in range(20)])
+    assert origin.record()["peak"][host] <= 2
+
+
+def test_sighup_with_a_bad_file_keeps_the_old_configuration(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    daemon.config.write_text("fetch {\n  colour = 1\n}\n")
+    daemon.signal(signal.SIGHUP)
+    eventually(lambda: f"{daemon.config}:2" in daemon.log(), 5, what="a complaint with file and line in the log")
+    assert daemon.api.run([origin.url("/ok", hosts.take())])[0]["state"] == "succeeded"
+
+
+def test_sigterm_lets_what_is_in_flight_finish(own_daemon, origin, hosts):
+    host = hosts.take()
+    daemon = own_daemon()
+    urls = [origin.url(f"/delay/1500?drain{i}", host) for i in range(4)] + \
+           [origin.url(f"/delay/10?later{i}", host) for i in range(50)]
+    daemon.api.set_host(host, max_concurrency=4)
+    batch_id = daemon.api.submit(urls)["id"]
+    eventually(lambda: len(origin.requests("/delay/1500?drain")) == 4)
+    daemon.stop()
+    assert origin.requests("/delay/10?later") == [], "something new was started while draining"
+    daemon.start()
+    results = daemon.api.results(batch_id)
+    assert len([r for r in results if "drain" in r["url"]]) == 4, "what was in flight was not recorded"
+    daemon.api.wait(batch_id)
+    assert len(origin.requests("/delay/1500?drain")) == 4, "something was fetched twice"
+
+
+def test_a_second_sigterm_stops_at_once(own_daemon, origin, hosts):
+    host = hosts.take()
+    daemon = own_daemon()
+    batch_id = daemon.api.submit([origin.url("/never", host)])["id"]
+    eventually(lambda: daemon.api.batch(batch_id)["counts"]["running"] == 1)
+    daemon.signal(signal.SIGTERM)
+    time.sleep(0.3)  # still draining: the fetch never ends
+    assert daemon.process.poll() is None
+    began = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - began < 3
+    daemon.start()
+    assert daemon.api.batch(batch_id)["counts"]["total"] == 1
+
+
+def test_a_draining_daemon_takes_no_submissions_and_releases_waiters(own_daemon, origin, hosts):
+    import threading
+    daemon = own_daemon()
+    url = origin.url("/never", hosts.take())
+    batch_id = daemon.api.submit([url])["id"]
+    waiting = []
+    thread = threading.Thread(target=lambda: waiting.append(daemon.api.get(f"/v1/batches/{batch_id}?wait=30")))
+    thread.start()
+    eventually(lambda: daemon.api.batch(batch_id)["counts"]["running"] == 1)
+    kept = _kept_connection(daemon)
+    daemon.signal(signal.SIGTERM)
+    thread.join(5)
+    assert waiting and waiting[0].status in (200, 503)
+    refused = _ask(kept, "POST", "/v1/batches", json.dumps([url]).encode())
+    assert refused is None or refused == 503
+    kept.close()
+
+
+def _kept_connection(daemon):
+    import http.client
+    from api import connect
+    kept = http.client.HTTPConnection("localhost", timeout=5)
+    kept.sock = connect(("unix", daemon.socket_path), 5)
+    kept.request("GET", "/livez")
+    kept.getresponse().read()
+    return kept
+
+
+def _ask(kept, method, target, body):
+    import http.client
+    try:
+        kept.request(method, target, body, {"Content-Type": "application/json"})
+        return kept.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None  # closed: the client must find another daemon
+
+
+# -- sharing ------------------------------------------------------------------------------------
+def test_a_second_daemon_on_the_same_database_is_refused(own_daemon, tmp_path):
+    first = own_daemon()
+    second = harness.Daemon(tmp_path / "second", {"store": {"path": first.db_path}}).spawn()
+    assert second.process.wait(10) != 0
+    second.process = None
+    assert "gatherd.db" in second.log()
+    assert first.api.get("/livez").status == 200
+
+
+def test_a_second_daemon_on_the_same_socket_is_refused(own_daemon, tmp_path):
+    first = own_daemon()
+    second = harness.Daemon(tmp_path / "second", {"listen": {"socket": first.socket_path}}).spawn()
+    assert second.process.wait(10) != 0
+    second.process = None
+    assert first.api.get("/livez").status == 200
+
+
+def test_a_dead_socket_file_is_replaced(own_daemon):
+    daemon = own_daemon()
+    daemon.kill()
+    with pytest.raises(OSError):
+        socket.socket(socket.AF_UNIX).connect(daemon.socket_path)
+    daemon.start()
+
+
+def test_a_newer_schema_is_refused(own_daemon):
+    import sqlite3
+    daemon = own_daemon()
+    daemon.stop()
+    with sqlite3.connect(daemon.db_path) as db:
+        db.execute("PRAGMA user_version = 9999")
+    db.close()
+    daemon.spawn()
+    assert daemon.process.wait(10) != 0
+    daemon.process = None
+    assert "schema" in daemon.log() or "version" in daemon.log()
+
+
+def test_a_spoilt_database_is_refused(own_daemon):
+    daemon = own_daemon()
+    daemon.stop()
+    with open(daemon.db_path, "r+b") as db:
+        db.write(b"not a database at all")
+    daemon.spawn()
+    assert daemon.process.wait(10) != 0
+    daemon.process = None
+
+
+def test_a_full_queue_is_429(own_daemon, origin, hosts):
+    daemon = own_daemon({"fetch": {"max_queued": 100}})
+    url = origin.url("/never\n", hosts.take())
+    daemon.api.submit(url * 80, media_type=TEXT)
+    response = daemon.api.post("/v1/batches", url * 30, {"Content-Type": TEXT})
+    problem = assert_problem(response, 429, "quota_exceeded")
+    assert problem["detail"] and response.header("retry-after")
+    daemon.api.submit(url * 10, media_type=TEXT)
+
+
+def test_low_disk_space_refuses_new_batches_only(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    url = origin.url("/ok", hosts.take())
+    batch_id = daemon.api.submit([url])["id"]
+    daemon.sections["store"]["min_free"] = "1023G"
+    daemon.restart()
+    eventually(lambda: daemon.api.post("/v1/batches", [url]).status == 507, 10, what="507")
+    assert_problem(daemon.api.post("/v1/batches", [url]), 507, "storage_full")
+    assert daemon.api.wait(batch_id)["counts"]["succeeded"] == 1
+
+
+def test_old_batches_are_forgotten_after_their_retention(own_daemon, origin, hosts):
+    daemon = own_daemon({"store": {"retention": "1s"}})
+    batch_id = daemon.api.submit([origin.url("/ok", hosts.take())])["id"]
+    daemon.api.wait(batch_id)
+    eventually(lambda: daemon.api.get(f"/v1/batches/{batch_id}").status == 404, 90, 0.5, what="retention")
