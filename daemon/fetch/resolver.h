@@ -3,6 +3,7 @@
 // lookups joined. Worker thread only. Every address is vetted by the policy before anybody sees it.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -23,12 +24,16 @@ struct resolver_settings {
     size_t max_entries;             // 10000, least recently used go first
 };
 
+#define RESOLVER_MAX_ADDRESSES 8
+
 struct resolved {
     enum task_error error; // TASK_OK, dns_not_found, dns_temporary, blocked_address (there were
                            // addresses, none allowed)
     struct sockaddr_storage
         addresses[8]; // port 0; order of preference (RFC 6724 as c-ares sorts), at most 8 of many
     size_t n;
+    bool
+        local_shortage; // with dns_temporary: could not ask, for want of descriptors or memory here
 };
 
 typedef void resolver_done_fn(void *ctx, const struct resolved *r);
