@@ -30,7 +30,7 @@ def start_origin():
     origin = subprocess.Popen([sys.executable, str(TOP / "tests/origin/origin.py"), "--stdin"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                               start_new_session=True)
-    ports = json.loads(origin.stdout.readline())
+    ports = json.loads(origin.stdout.readline())["ports"]
     paths = ["/ok", "/redirect/2", "/status/404", "/delay/1500", "/gzip", "/size/100000",
              f"/flaky/1/{time.time_ns()}"]
     urls = [f"http://127.0.0.1:{ports['http']}{path}" for path in paths]

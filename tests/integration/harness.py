@@ -207,7 +207,8 @@ class Origin:
         args = [sys.executable, str(ORIGIN), "--stdin", "--addresses", str(addresses)]
         self.process = subprocess.Popen(args + ["--tls"] * tls, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
-        self.ports = json.loads(self.process.stdout.readline())
+        about = json.loads(self.process.stdout.readline())
+        self.ports, self.ca_file = about["ports"], about.get("ca_file")
 
     def url(self, path, host="127.0.0.1", port="http"):
         scheme = "https" if port.startswith("tls") else "http"

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from behaviours import BEHAVIOURS
+from behaviours import BEHAVIOURS, STALL_MS
 from plays import TEXT
 import harness
 
@@ -23,8 +23,9 @@ def origin():
 
 
 @pytest.fixture(scope="module")
-def sections():
-    return {"fetch": {"concurrency": 512, "host_concurrency": 100}}
+def sections(origin):
+    return {"fetch": {"concurrency": 512, "host_concurrency": 100, "stall_timeout": f"{STALL_MS}ms",
+                      "ca_file": origin.ca_file}}
 
 
 def task_of(origin, number, name, cut):
@@ -159,11 +160,6 @@ def test_more_redirects_than_allowed_fail(api, origin):
 def test_a_redirect_to_a_blocked_port(api, origin):
     url = origin.url("/redirect-to?url=http://127.0.0.1:25/", f"127.0.0.{len(BEHAVIOURS)}")
     assert api.run([url])[0]["error"]["code"] == "blocked_port"
-
-
-def test_names_that_do_not_exist_and_names_of_private_addresses(api):
-    results = api.run({"urls": ["http://no-such-name.invalid/"], "defaults": {"retry": {"max_attempts": 1}}}, 60)
-    assert results[0]["error"]["code"] in ("dns_not_found", "dns_temporary")
 
 
 def test_head_has_no_body(api, origin):

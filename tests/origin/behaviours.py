@@ -7,6 +7,9 @@ quickly; `port` names another port of the origin server than the plain one.
 from dataclasses import dataclass, field
 
 SHORT = {"timeout_ms": 2500}
+# Long enough for the daemon's stall_timeout, which the test sets to STALL_MS, to come first.
+STALL_MS = 1500
+STALLS = {"timeout_ms": 6000}
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,11 @@ BEHAVIOURS = {
                                        options={"connect_timeout_ms": 1000}),
     # -- time
     "never replies": fails("/never", "timeout_first_byte", True, options=SHORT),
-    "stalls inside the status line": fails("/stall-status", "timeout_stall", True, options=SHORT),
-    "stalls inside headers": fails("/stall-headers", "timeout_stall", True, options=SHORT),
-    "stalls inside the body": fails("/stall-body", "timeout_stall", True, options=SHORT),
-    "drips headers": fails("/drip-header", "timeout_stall", True, options=SHORT),
-    "drips the body": fails("/drip-body", "timeout_stall", True, options=SHORT),
+    "stalls inside the status line": fails("/stall-status", "timeout_stall", True, options=STALLS),
+    "stalls inside headers": fails("/stall-headers", "timeout_stall", True, options=STALLS),
+    "stalls inside the body": fails("/stall-body", "timeout_stall", True, options=STALLS),
+    "drips headers": fails("/drip-header", "timeout_stall", True, options=STALLS),
+    "drips the body": fails("/drip-body", "timeout_stall", True, options=STALLS),
     # -- too much
     "endless body": fails("/endless-body", "body_too_large"),
     "endless chunks": fails("/endless-chunks", "body_too_large"),
@@ -133,8 +136,9 @@ BEHAVIOURS = {
     "Location that is no URL": fails("/redirect-unparsable", "redirect_invalid"),
     "Location of 90 KB": fails("/redirect-long", "redirect_invalid"),
     # -- TLS
-    "TLS, unverified on request": succeeds("/ok", port="tls", options={"verify_tls": False}),
-    "TLS, self-signed": fails("/ok", "tls_verify", port="tls"),
+    "TLS": succeeds("/ok", port="tls"),
+    "TLS, self-signed": fails("/ok", "tls_verify", port="tls_self_signed"),
+    "TLS, unverified on request": succeeds("/ok", port="tls_self_signed", options={"verify_tls": False}),
     "TLS, expired": fails("/ok", "tls_verify", port="tls_expired"),
     "TLS, wrong host": fails("/ok", "tls_verify", port="tls_wrong_host"),
     "TLS asked of a plain server": fails("/ok", "tls_handshake", None, port="tls_plain"),
@@ -144,6 +148,3 @@ BEHAVIOURS = {
     "TLS handshake cut": fails("/ok", "tls_handshake", None, port="tls_close"),
     "TLS 1.1 only": fails("/ok", "tls_handshake", None, port="tls_1_1"),
 }
-
-# A port of the origin server that is to be spoken to by https.
-TLS_PORTS = ("tls", "tls_expired", "tls_wrong_host", "tls_plain", "tls_stall", "tls_close", "tls_1_1")

@@ -4,13 +4,14 @@
 
     origin.py [--tls] [--addresses N]
 
-It listens on loopback only, on ports the kernel chooses, prints them as one JSON line on stdout, and serves
-until SIGTERM, SIGINT or the end of its stdin pipe (with --stdin). Ports:
+It listens on loopback only, on ports the kernel chooses, prints {"ports": …, "ca_file": …} as one JSON line
+on stdout, and serves until SIGTERM, SIGINT or the end of its stdin pipe (with --stdin). Ports:
 
     http       plain HTTP on 127.0.0.1 … 127.0.0.N and ::1: one port, N + 1 host names
     ssh, smtp  say their banner as soon as anyone connects
     closed     is bound but refuses connections; blackhole never completes one
-    tls, tls_expired, tls_wrong_host, tls_1_1, tls_plain, tls_stall, tls_close   (with --tls)
+    dns        a name server on UDP, see names.py
+    tls, tls_expired, tls_wrong_host, tls_self_signed, tls_1_1, tls_plain, tls_stall, tls_close (with --tls)
 
 Plays are in plays.py and faults.py, what they must end as in behaviours.py. Any path takes `?cut=1` (answer in
 random small pieces) and `?tag=NAME` (count the most requests at once under that name too). `/record` is the log.
@@ -30,6 +31,7 @@ import zlib
 import certificates
 import faults  # noqa: F401 (registers its plays)
 from exchange import HEAD_LIMIT, Exchange, Log, read_request
+from names import NameServer
 from plays import PLAYS
 
 BOMB_MIB = 200
@@ -98,6 +100,12 @@ class Origin:
         await self._listen_on("ssh", banner(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
         await self._listen_on("smtp", banner(b"220 mail.example.com ESMTP Postfix\r\n"))
 
+    async def listen_names(self):
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            NameServer, local_addr=("127.0.0.1", 0))
+        self._kept.append(transport)
+        self.ports["dns"] = transport.get_extra_info("sockname")[1]
+
     def listen_not(self):
         """A port that refuses (bound, not listening) and one that is full (a backlog of one, taken)."""
         closed = socket.socket()
@@ -115,6 +123,7 @@ class Origin:
             self._kept.append(filler)
 
     async def listen_tls(self, folder):
+        await asyncio.to_thread(certificates.make_authority, folder)
         for kind in certificates.KINDS:
             await asyncio.to_thread(certificates.make_certificate, folder, kind)
             await self._listen_on(kind, self._serve, certificates.server_context(folder, kind))
@@ -218,10 +227,13 @@ async def serve(options):
     with tempfile.TemporaryDirectory(prefix="origin-") as folder:
         await origin.listen_plain()
         await origin.listen_banners()
+        await origin.listen_names()
         origin.listen_not()
+        about = {"ports": origin.ports}
         if options.tls:
             await origin.listen_tls(pathlib.Path(folder))
-        print(json.dumps(origin.ports), flush=True)
+            about["ca_file"] = str(pathlib.Path(folder) / certificates.AUTHORITY)
+        print(json.dumps(about), flush=True)
         await stop.wait()
 
 
