@@ -217,7 +217,7 @@ def test_token_create_makes_a_line_that_the_daemon_knows(gather, own_daemon, tmp
     done = gather("token", "create", "ci", "--scope", "submit")
     line = next(l for l in (done.stdout + done.stderr).splitlines() if "sha256:" in l)
     line = line[line.index("ci submit sha256:"):].split("'")[0].strip()
-    words = [w for l in (done.stdout + done.stderr).splitlines() for w in l.split() if "sha256" not in w and len(w) >= 20]
+    words = [w for w in (done.stdout + done.stderr).split() if "sha256" not in w and len(w) >= 20]
     tokens.write_text(line + "\n")
     tokens.chmod(0o600)
     daemon = own_daemon({"auth": {"allow_anonymous": False, "tokens_file": str(tokens)}})

@@ -135,7 +135,8 @@ def test_a_good_configuration_passes_the_check(tmp_path):
 
 
 def test_settings_come_from_file_directory_environment_and_command_line(tmp_path):
-    path = config(tmp_path, "fetch {\n  concurrency = 11\n  host_concurrency = 12\n  workers = 1\n  max_queued = 14\n}\n")
+    path = config(tmp_path, "fetch {\n  concurrency = 11\n  host_concurrency = 12\n  workers = 1\n"
+                  "  max_queued = 14\n}\n")
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "10.conf").write_text("fetch { host_concurrency = 22 workers = 2 max_queued = 24 }\n")
     done = run_gatherd("--config", path, "--set", "fetch.max_queued=44", "--print-config",
@@ -151,7 +152,8 @@ def test_settings_come_from_file_directory_environment_and_command_line(tmp_path
 
 @pytest.mark.parametrize("args,env", [(["--set", "fetch.colour=red"], {}), (["--set", "nonsense"], {}),
                                       (["--config", "/nonexistent/gatherd.conf"], {}),
-                                      ([], {"GATHERD_FETCH__COLOUR": "red"}), ([], {"GATHERD_FETCH__CONCURRENCY": "x"})])
+                                      ([], {"GATHERD_FETCH__COLOUR": "red"}),
+                                      ([], {"GATHERD_FETCH__CONCURRENCY": "x"})])
 def test_other_bad_settings_exit_78(tmp_path, args, env):
     path = config(tmp_path, "")
     full = ["--config", path, *args] if "--config" not in args else args

@@ -96,7 +96,8 @@ NORMAL = {
     "HEAD": (request(method="HEAD"), OK),
 }
 
-EVERY_BYTE = ["plain", "absolute form", "no Host", "two Hosts", "bare LF", "folded header", "unknown method", "no length",
+EVERY_BYTE = ["plain", "absolute form", "no Host", "two Hosts", "bare LF", "folded header", "unknown method",
+              "no length",
               "length and chunked", "chunk size zz", "foreign Host", "version 2.0"]
 ALL = {**BAD, **NORMAL}
 

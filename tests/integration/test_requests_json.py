@@ -211,7 +211,8 @@ def test_a_mebibyte_of_empty_objects_costs_bounded_memory(daemon, api):
     assert daemon.rss_kib("VmHWM") - before < 150 * 1024
 
 
-@pytest.mark.parametrize("line", ["{", '{"url": "http://a.example/"} x', "5", "null", "[]", '["http://a.example/"]', "{}",
+@pytest.mark.parametrize("line", ["{", '{"url": "http://a.example/"} x', "5", "null", "[]",
+                                  '["http://a.example/"]', "{}",
                                   '{"url": "http://a.example/", "url": "http://b.example/"}', "'x'", '"\\ud800"'])
 def test_lines_that_are_rejected(api, line):
     response = api.post("/v1/batches", f'"{URL}"\n{line}\n', {"Content-Type": NDJSON})

@@ -66,7 +66,8 @@ def test_behaviour(outcomes, name, cut):
         assert result["complete"] is True
 
 
-@pytest.mark.parametrize("name", ["SSH banner", "SSH server", "SMTP banner", "SMTP server", "HTTP/0.9", "gzip cut short",
+@pytest.mark.parametrize("name", ["SSH banner", "SSH server", "SMTP banner", "SMTP server", "HTTP/0.9",
+                                  "gzip cut short",
                                   "ends before its length", "endless body", "stalls inside the body"])
 def test_nothing_is_kept_of_an_answer_that_is_none(outcomes, name):
     result = outcomes[name]

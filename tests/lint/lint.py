@@ -33,8 +33,8 @@ LAYERS = {
 
 # library header -> path prefixes that may include it
 LIBRARIES = {
-    "evhtp.h": ("daemon/api/http_server.c", "daemon/api/http_evhtp.c"),
-    "evhtp/": ("daemon/api/http_server.c", "daemon/api/http_evhtp.c"),
+    "evhtp.h": ("daemon/api/http_server_evhtp.c", "daemon/api/http_server_private.h"),
+    "evhtp/": ("daemon/api/http_server_evhtp.c", "daemon/api/http_server_private.h"),
     "sqlite3.h": ("daemon/store/",),
     "curl/curl.h": ("daemon/fetch/", "client/"),
     "ares.h": ("daemon/fetch/",),
