@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Time. `_ms` values are monotonic milliseconds; `_at` values are wall-clock Unix milliseconds (0 = none).
+// Time. `_ms` values are monotonic milliseconds; `_at` values are wall-clock Unix milliseconds (0 =
+// none).
 #pragma once
 
 #include <stddef.h>
@@ -20,8 +21,8 @@ int clock_parse(const char *text, int64_t *ret_at);
 // Parses an HTTP-date (RFC 9110 §5.6.7, all three forms); -1 if it is none.
 int clock_parse_http_date(const char *text, int64_t *ret_at);
 
-// Parses a duration with a unit as in the configuration and the client: "500ms", "30s", "10m", "2h",
-// "30d"; a bare "0" is 0. -1 if it is none or overflows.
+// Parses a duration with a unit as in the configuration and the client: "500ms", "30s", "10m",
+// "2h", "30d"; a bare "0" is 0. -1 if it is none or overflows.
 int clock_parse_duration(const char *text, int64_t *ret_ms);
 
 // Parses a size with a binary unit: "4096", "64K", "10M", "2G". -1 if it is none or overflows.

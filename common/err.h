@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Errors: one struct that the caller owns, filled once where the fault is, prefixed on the way up.
 // A function that can fail returns 0 or -1 (or a positive outcome of its own) and takes a
-// `struct err *` as its last parameter but for out parameters. A failed fetch is no error: it is data.
+// `struct err *` as its last parameter but for out parameters. A failed fetch is no error: it is
+// data.
 #pragma once
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// JSON in: jansson with strict rules. JSON out: a writer that appends to a buf, since building a jansson
-// tree for every result would cost more than fetching it. Pure; callable from any thread.
+// JSON in: jansson with strict rules. JSON out: a writer that appends to a buf, since building a
+// jansson tree for every result would cost more than fetching it. Pure; callable from any thread.
 #pragma once
 
 #include <jansson.h>
@@ -13,12 +13,14 @@
 
 #define JSON_MAX_DEPTH 16
 
-// Parses one document: UTF-8 only, no duplicate keys, no NUL in strings, nothing after the value, at most
-// JSON_MAX_DEPTH deep (checked before jansson sees the bytes). Any value may be at the top. The new reference is the
-// caller's. NULL on failure, with ERR_BAD_REQUEST and a text that gives line and column.
+// Parses one document: UTF-8 only, no duplicate keys, no NUL in strings, nothing after the value,
+// at most JSON_MAX_DEPTH deep (checked before jansson sees the bytes). Any value may be at the top.
+// The new reference is the caller's. NULL on failure, with ERR_BAD_REQUEST and a text that gives
+// line and column.
 json_t *json_parse(const char *text, size_t n, struct err *e);
 
-// The writer. Commas and quoting are its business; nesting is the caller's. Failure is sticky in out->failed.
+// The writer. Commas and quoting are its business; nesting is the caller's. Failure is sticky in
+// out->failed.
 struct json_writer {
     struct buf *out;
     bool comma; // a value stands before in this container
@@ -26,20 +28,22 @@ struct json_writer {
 
 #define JSON_WRITER(buffer) ((struct json_writer){.out = (buffer)})
 
-void jw_object(struct json_writer *w);          // {
-void jw_object_end(struct json_writer *w);      // }
-void jw_array(struct json_writer *w);           // [
-void jw_array_end(struct json_writer *w);       // ]
+void jw_object(struct json_writer *w);               // {
+void jw_object_end(struct json_writer *w);           // }
+void jw_array(struct json_writer *w);                // [
+void jw_array_end(struct json_writer *w);            // ]
 void jw_key(struct json_writer *w, const char *key); // key: plain ASCII, needs no escaping
 void jw_null(struct json_writer *w);
 void jw_bool(struct json_writer *w, bool value);
 void jw_int(struct json_writer *w, int64_t value);
-void jw_real(struct json_writer *w, double value);               // non-finite: null
-void jw_str(struct json_writer *w, const char *s);               // NULL: null; see jw_strn
-void jw_strn(struct json_writer *w, const char *s, size_t n);    // bytes that are no UTF-8 are written as U+00XX (latin-1)
-void jw_raw(struct json_writer *w, const char *json, size_t n);  // one value that is JSON already
-void jw_time(struct json_writer *w, int64_t at);                 // RFC 3339 text; 0: null
-void jw_base64(struct json_writer *w, const void *p, size_t n);  // standard alphabet, padded (RFC 4648 §4)
+void jw_real(struct json_writer *w, double value); // non-finite: null
+void jw_str(struct json_writer *w, const char *s); // NULL: null; see jw_strn
+void jw_strn(struct json_writer *w, const char *s,
+             size_t n); // bytes that are no UTF-8 are written as U+00XX (latin-1)
+void jw_raw(struct json_writer *w, const char *json, size_t n); // one value that is JSON already
+void jw_time(struct json_writer *w, int64_t at);                // RFC 3339 text; 0: null
+void jw_base64(struct json_writer *w, const void *p,
+               size_t n); // standard alphabet, padded (RFC 4648 §4)
 
 // jw_key and the value in one call.
 void jw_key_null(struct json_writer *w, const char *key);

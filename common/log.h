@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Log lines for the journal: "<6>message key=value ..." on standard error. The only mutable global of
-// the programs is here: the level and the destination's form. Callable from any thread; one write(2)
-// per line, so lines never mix.
+// Log lines for the journal: "<6>message key=value ..." on standard error. The only mutable global
+// of the programs is here: the level and the destination's form. Callable from any thread; one
+// write(2) per line, so lines never mix.
 #pragma once
 
 #include <stdbool.h>

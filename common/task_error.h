@@ -40,9 +40,9 @@ enum task_error {
 
 // What the retry policy's `on` list calls a failure.
 enum task_error_class {
-    TASK_CLASS_NONE = 0,      // never retried
-    TASK_CLASS_NETWORK = 1,   // "network"
-    TASK_CLASS_TIMEOUT = 2,   // "timeout"
+    TASK_CLASS_NONE = 0,       // never retried
+    TASK_CLASS_NETWORK = 1,    // "network"
+    TASK_CLASS_TIMEOUT = 2,    // "timeout"
     TASK_CLASS_STATUS_429 = 4, // "429": by the HTTP status, not by the code
     TASK_CLASS_STATUS_5XX = 8, // "5xx": by the HTTP status, not by the code
 };

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reads configuration files with libconfuse. Every value is read as text, so that bounds and units
-// are checked in one place (options.c). libconfuse takes the end of the file inside a section, a
-// string or a comment for a good end and so passes over the rest in silence; therefore a last
-// statement of our own is added to each file, and a file of which it is not reached is refused.
-// Main thread only.
+// are checked in one place (options.c). Main thread only.
 #include "config/reader.h"
 
 #include <confuse.h>
@@ -14,9 +11,9 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "config/text.h"
 
 #define FILE_MAX (1024 * 1024)
-#define END_MARK "end_of_file"
 
 struct config_reader {
     setting_fn fn;
@@ -24,8 +21,6 @@ struct config_reader {
     cfg_t *cfg;
     // of the file that is being read
     const char *path;
-    int mark_line;
-    bool mark_reached;
     struct err *e;
     bool failed; // `e` is set
 };
@@ -39,10 +34,6 @@ static int fail(struct config_reader *r, int line, const char *why)
         return -1;
     }
     r->failed = true;
-    if (line >= r->mark_line) {
-        why = "a section, a string or a comment is not closed at the end of the file";
-        line = r->mark_line - 1;
-    }
     return err_set(r->e, ERR_CONFIG, "%s:%d: %s", r->path, line, why);
 }
 
@@ -101,16 +92,6 @@ static int on_host_end(cfg_t *cfg, cfg_opt_t *opt)
     return emit(active, cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1), NULL, cfg->line);
 }
 
-static int on_end_mark(cfg_t *cfg, cfg_opt_t *opt)
-{
-    (void)opt;
-    if (cfg->line != active->mark_line) {
-        return fail(active, cfg->line, "no such option '" END_MARK "'");
-    }
-    active->mark_reached = true;
-    return 0;
-}
-
 // The default of a list in the syntax of the file. The texts in the table hold no quotes.
 static int list_default(const char *text, struct buf *out)
 {
@@ -159,7 +140,7 @@ static size_t section_length(const struct option *rows, size_t n)
 
 // What libconfuse needs to begin with; it copies all of it.
 struct schema {
-    cfg_opt_t root[SECTIONS_MAX + 3];
+    cfg_opt_t root[SECTIONS_MAX + 2];
     cfg_opt_t *options; // of all sections, each ended by CFG_END
     struct buf *texts;  // of all rows
 };
@@ -179,11 +160,9 @@ static void fill_schema(struct schema *s)
         i += len;
     }
     fill_section(host_option_table(), HOST_CONFIG_KEYS, s->texts + n, options);
-    const cfg_opt_t tail[] = {CFG_SEC("host", options, CFGF_MULTI | CFGF_TITLE),
-                              CFG_STR(END_MARK, NULL, CFGF_NODEFAULT), CFG_END()};
+    const cfg_opt_t tail[] = {CFG_SEC("host", options, CFGF_MULTI | CFGF_TITLE), CFG_END()};
     memcpy(s->root + n_sections, tail, sizeof(tail));
     s->root[n_sections].validcb = on_host_end;
-    s->root[n_sections + 1].validcb = on_end_mark;
 }
 
 static cfg_t *make_parser(void)
@@ -258,15 +237,6 @@ static int read_file(const char *path, struct buf *out, struct err *e)
     return rc;
 }
 
-static int count_lines(const struct buf *text)
-{
-    int lines = 1;
-    for (size_t i = 0; i < text->len; i++) {
-        lines += text->data[i] == '\n' ? 1 : 0;
-    }
-    return lines;
-}
-
 static void forget_modifications(cfg_t *cfg)
 {
     const struct option *rows = option_table();
@@ -288,7 +258,7 @@ static void emit_empty_lists(struct config_reader *r)
     }
 }
 
-static int parse(struct config_reader *r, struct buf *text)
+static int parse(struct config_reader *r, const struct buf *text)
 {
     FILE *file = fmemopen(text->data, text->len, "r");
     if (!file) {
@@ -296,11 +266,11 @@ static int parse(struct config_reader *r, struct buf *text)
     }
     forget_modifications(r->cfg);
     active = r;
-    int rc = cfg_parse_fp(r->cfg, file) == CFG_SUCCESS ? 0 : -1;
-    if (rc == 0 && !r->failed && r->mark_reached) {
+    int rc = cfg_parse_fp(r->cfg, file);
+    if (rc == CFG_SUCCESS && !r->failed) {
         emit_empty_lists(r);
     } else {
-        fail(r, rc < 0 ? r->cfg->line : r->mark_line, "the syntax is wrong");
+        fail(r, r->cfg->line, "the syntax is wrong"); // unless it was said better
     }
     active = NULL;
     fclose(file);
@@ -311,16 +281,14 @@ int config_reader_file(struct config_reader *r, const char *path, struct err *e)
 {
     struct err unused;
     struct buf text = BUF_INIT(FILE_MAX);
+    int line = 0;
     r->path = path;
     r->e = e ? e : &unused;
     r->failed = false;
-    r->mark_reached = false;
     int rc = read_file(path, &text, r->e);
-    if (rc == 0) {
-        r->mark_line = count_lines(&text) + 1;
-        text.max += sizeof(END_MARK) + 16;
-        rc = buf_append_str(&text, "\n" END_MARK " = yes\n");
-        rc = rc < 0 ? fail(r, 1, "no memory for the configuration") : parse(r, &text);
+    if (rc == 0 && text.len > 0) {
+        rc = config_text_prepare(&text, r->e, &line);
+        rc = rc < 0 ? err_prefix(r->e, "%s:%d", path, line) : parse(r, &text);
     }
     buf_done(&text);
     return rc;
