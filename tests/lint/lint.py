@@ -94,11 +94,23 @@ def signature_before(lines, brace):
 
 
 def parameter_count(text):
-    depth, count = 0, 1
+    """How many things a reader must keep apart: `ctx` belongs to its callback and a length (`n`, `n_x`) to its
+    array, and `struct err *` is in every function that can fail; these are not counted."""
+    if text.strip() in ("", "void"):
+        return 0
+    return sum(not re.search(r"\b(ctx|n|n_\w+)\s*$|\bstruct err \*\w*$", one.strip())
+               for one in split_parameters(text))
+
+
+def split_parameters(text):
+    parts, depth = [""], 0
     for char in text:
         depth += (char in "([") - (char in ")]")
-        count += char == "," and depth == 0
-    return 0 if text.strip() in ("", "void") else count
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts
 
 
 # -- rules for C --------------------------------------------------------------------------------

@@ -41,6 +41,12 @@ def test_finds(tmp_path, what):
     assert len(found) == 1 and what in found[0], found
 
 
+def test_counts_parameters_that_a_reader_must_keep_apart():
+    assert lint.parameter_count("void") == 0
+    assert lint.parameter_count("const char *p, size_t n, void (*fn)(void *ctx, int a), void *ctx, struct err *e") == 2
+    assert lint.parameter_count("struct a *a, int b, int c, int d, int e") == 5
+
+
 def test_passes_what_is_right(tmp_path):
     text = (SPDX + '#include <string.h>\n\n#include "common/buf.h"\n\n'
             'int f(int a, int (*b)(int, int, int, int, int, int))\n{\n    // strcpy(a, b) is banned\n'
