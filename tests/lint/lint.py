@@ -98,7 +98,7 @@ def parameter_count(text):
     array, and `struct err *` is in every function that can fail; these are not counted."""
     if text.strip() in ("", "void"):
         return 0
-    return sum(not re.search(r"\b(ctx|n|n_\w+)\s*$|\bstruct err \*\w*$", one.strip())
+    return sum(not re.search(r"\b(ctx|n|n_\w+)\s*$|\bstruct (err|input_error) \*\w*$", one.strip())
                for one in split_parameters(text))
 
 
