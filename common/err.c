@@ -100,6 +100,17 @@ int err_set_errno(struct err *e, int errnum, const char *format, ...)
     return -1;
 }
 
+// Copies `from` behind the `used` bytes of `to`; what does not fit is cut off.
+static void append_cut(char *to, size_t used, size_t size, const char *from)
+{
+    size_t n = strlen(from);
+    if (n > size - 1 - used) {
+        n = size - 1 - used;
+    }
+    memcpy(to + used, from, n);
+    to[used + n] = '\0';
+}
+
 int err_prefix(struct err *e, const char *format, ...)
 {
     if (!e) {
@@ -110,8 +121,8 @@ int err_prefix(struct err *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    size_t used = strlen(text);
-    snprintf(text + used, sizeof(text) - used, ": %s", e->text);
+    append_cut(text, strlen(text), sizeof(text), ": ");
+    append_cut(text, strlen(text), sizeof(text), e->text);
     memcpy(e->text, text, sizeof(text));
     return -1;
 }
