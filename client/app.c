@@ -13,20 +13,21 @@
 #define PAUSE_FIRST_MS 250
 #define PAUSE_MAX_MS   5000
 
-int app_call(struct app *app, const char *method, struct err *e, json_t **ret,
-             const char *path_format, ...)
+json_t *app_call(struct app *app, const char *method, struct err *e, const char *path_format, ...)
 {
     va_list args;
     char *path = NULL;
+    json_t *answer = NULL;
     va_start(args, path_format);
     int n = vasprintf(&path, path_format, args);
     va_end(args);
     if (n < 0) {
-        return err_set(e, ERR_SYSTEM, "out of memory");
+        err_set(e, ERR_SYSTEM, "out of memory");
+        return NULL;
     }
-    int rc = conn_json(app->conn, method, path, ret, e);
+    int rc = conn_json(app->conn, method, path, &answer, e);
     free(path);
-    return rc;
+    return rc == 0 ? answer : NULL;
 }
 
 static bool passes(enum err_code code)

@@ -27,9 +27,10 @@ struct app {
 // Returns an exit status, or -1 with `e`, whose code gives it.
 typedef int verb_fn(struct app *app, const struct args *args, struct err *e);
 
-// The JSON answer of one call. `path_format` makes the path with its query.
-int app_call(struct app *app, const char *method, struct err *e, json_t **ret,
-             const char *path_format, ...) __attribute__((format(printf, 5, 6)));
+// The JSON answer of one call (the caller's reference), or NULL with `e`. `path_format` makes the
+// path with its query.
+json_t *app_call(struct app *app, const char *method, struct err *e, const char *path_format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 // A GET that tries again while a daemon that answered before is away (restart, overload), for up to
 // two minutes: what it accepted is not lost.

@@ -14,9 +14,9 @@
 
 #define DISTANCE_MAX 32
 
-int args_init(struct args *a, int argc)
+int args_init(struct args *a, int argc, char **argv)
 {
-    *a = (struct args){0};
+    *a = (struct args){.argc = argc, .argv = argv};
     a->positional = calloc(argc > 0 ? (size_t)argc : 1, sizeof *a->positional);
     return a->positional ? 0 : -1;
 }
@@ -156,10 +156,9 @@ static int add_value(struct args *a, const struct option_spec *s, const char *te
 }
 
 // The value of `s`, which is in the next argument; advances *at.
-static int take_next(struct args *a, const struct option_spec *s, char **argv, int *at,
-                     struct err *e)
+static int take_next(struct args *a, const struct option_spec *s, int *at, struct err *e)
 {
-    const char *text = argv[*at + 1];
+    const char *text = a->argv[*at + 1];
     if (!text) {
         return err_set(e, ERR_USAGE, "--%s needs a value: %s", s->name, s->value);
     }
@@ -167,9 +166,9 @@ static int take_next(struct args *a, const struct option_spec *s, char **argv, i
     return add_value(a, s, text, e);
 }
 
-static int parse_long(struct args *a, char **argv, int *at, struct err *e)
+static int parse_long(struct args *a, int *at, struct err *e)
 {
-    const char *text = argv[*at] + 2;
+    const char *text = a->argv[*at] + 2;
     size_t n = strcspn(text, "=");
     const struct option_spec *s = find_name(a, text, n);
     if (!s) {
@@ -179,18 +178,18 @@ static int parse_long(struct args *a, char **argv, int *at, struct err *e)
         return text[n] ? err_set(e, ERR_USAGE, "--%s takes no value", s->name)
                        : add_value(a, s, NULL, e);
     }
-    return text[n] ? add_value(a, s, text + n + 1, e) : take_next(a, s, argv, at, e);
+    return text[n] ? add_value(a, s, text + n + 1, e) : take_next(a, s, at, e);
 }
 
-static int parse_letters(struct args *a, char **argv, int *at, struct err *e)
+static int parse_letters(struct args *a, int *at, struct err *e)
 {
-    for (const char *p = argv[*at] + 1; *p; p++) {
+    for (const char *p = a->argv[*at] + 1; *p; p++) {
         const struct option_spec *s = find_letter(a, *p);
         if (!s) {
             return err_set(e, ERR_USAGE, "unknown option -%c", *p);
         }
         if (s->kind != OPTION_FLAG) {
-            return p[1] ? add_value(a, s, p + 1, e) : take_next(a, s, argv, at, e);
+            return p[1] ? add_value(a, s, p + 1, e) : take_next(a, s, at, e);
         }
         if (add_value(a, s, NULL, e) != 0) {
             return -1;
@@ -199,16 +198,16 @@ static int parse_letters(struct args *a, char **argv, int *at, struct err *e)
     return 0;
 }
 
-int args_parse(struct args *a, int argc, char **argv, int at, bool stop, struct err *e)
+int args_parse(struct args *a, int at, bool stop, struct err *e)
 {
-    for (; at < argc; at++) {
-        const char *text = argv[at];
+    for (; at < a->argc; at++) {
+        const char *text = a->argv[at];
         bool option = text[0] == '-' && text[1] != '\0' && !a->options_ended;
         int rc = 0;
         if (option && strcmp(text, "--") == 0) {
             a->options_ended = true;
         } else if (option) {
-            rc = text[1] == '-' ? parse_long(a, argv, &at, e) : parse_letters(a, argv, &at, e);
+            rc = text[1] == '-' ? parse_long(a, &at, e) : parse_letters(a, &at, e);
         } else if (stop) {
             return at;
         } else {

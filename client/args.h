@@ -42,10 +42,12 @@ struct args {
     const char **positional;
     size_t positional_count;
     bool options_ended; // "--" was seen
+    int argc;
+    char **argv; // NULL-terminated, as main got it
 };
 
-// Room for at most `argc` arguments; -1 without memory.
-int args_init(struct args *a, int argc);
+// Borrows argv for the life of `a`; -1 without memory.
+int args_init(struct args *a, int argc, char **argv);
 void args_done(struct args *a);
 
 // Adds an option table, in which later arguments are looked up.
@@ -53,7 +55,7 @@ void args_add_table(struct args *a, const struct option_spec *table);
 
 // Takes arguments from argv[at] on. With `stop` it stops at the first positional one (a verb's
 // name). Returns the index after the last one taken, or -1 with ERR_USAGE.
-int args_parse(struct args *a, int argc, char **argv, int at, bool stop, struct err *e);
+int args_parse(struct args *a, int at, bool stop, struct err *e);
 
 // `name` must be in one of the tables. Absent options give false, NULL, `fallback`.
 bool args_flag(const struct args *a, const char *name);

@@ -24,8 +24,8 @@
 
 static int newest(struct app *app, char ret_id[UUID_TEXT_SIZE], struct err *e)
 {
-    json_t *page = NULL;
-    if (app_call(app, "GET", e, &page, "/v1/batches?limit=1") != 0) {
+    json_t *page = app_call(app, "GET", e, "/v1/batches?limit=1");
+    if (!page) {
         return -1;
     }
     const char *id = field_str(json_array_get(json_object_get(page, "batches"), 0), "id");
@@ -149,7 +149,17 @@ int batch_exit_status(const json_t *batch)
     return counts_clean(&counts) ? 0 : EXIT_FAILED_TASKS;
 }
 
-// "gather: 9,978 of 10,000 succeeded, 22 failed; the causes: gather errors ID"
+// An indented line with a command to go on with.
+static void suggest(struct app *app, const char *command, const char *id)
+{
+    char line[80];
+    snprintf(line, sizeof line, "%s %s", command, id);
+    if (!app->out.quiet) {
+        output_message_part(&app->out, line);
+    }
+}
+
+// "gather: 9,978 of 10,000 succeeded, 22 failed; see why with" and the command.
 static void summarise(struct app *app, const json_t *batch, int rc)
 {
     struct counts c = counts_of(batch);
@@ -157,19 +167,16 @@ static void summarise(struct app *app, const json_t *batch, int rc)
     char ok[FORMAT_SIZE], total[FORMAT_SIZE], other[FORMAT_SIZE];
     format_count(c.succeeded, ok);
     format_count(c.total, total);
-    format_count(c.total - counts_done(&c), other);
+    format_count(rc == 1 ? c.total - counts_done(&c) : c.failed + c.cancelled + c.expired, other);
     if (rc == 1) {
-        output_note(&app->out,
-                    "not finished in time: %s of %s tasks are left; gather wait %s goes on waiting",
-                    other, total, id);
-        return;
-    }
-    format_count(c.failed + c.cancelled + c.expired, other);
-    if (counts_clean(&c)) {
+        output_note(&app->out, "not finished in time: %s of %s tasks are left; go on waiting with",
+                    other, total);
+        suggest(app, "gather wait", id);
+    } else if (counts_clean(&c)) {
         output_note(&app->out, "all %s succeeded", total);
     } else if (c.failed + c.expired > 0) {
-        output_note(&app->out, "%s of %s succeeded, %s did not; gather errors %s tells why", ok,
-                    total, other, id);
+        output_note(&app->out, "%s of %s succeeded, %s did not; see why with", ok, total, other);
+        suggest(app, "gather errors", id);
     } else {
         output_note(&app->out, "%s of %s succeeded, the rest was cancelled", ok, total);
     }

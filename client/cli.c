@@ -17,6 +17,7 @@
 struct cli {
     struct args args;
     const struct verb *verb; // NULL until it is known
+    bool parsed;             // the command line is right as far as its form goes
     struct app app;
 };
 
@@ -72,23 +73,23 @@ static int check_positionals(const struct verb *v, const struct args *a, struct 
 }
 
 // Finds the verb and takes all arguments. Asking for help or the version stops the checks.
-static int parse(struct cli *c, int argc, char **argv, struct err *e)
+static int parse(struct cli *c, struct err *e)
 {
     struct args *a = &c->args;
     int words = 0;
     args_add_table(a, global_options);
-    int at = args_parse(a, argc, argv, 1, true, e);
-    if (at < 0 || at >= argc) {
+    int at = args_parse(a, 1, true, e);
+    if (at < 0 || at >= a->argc) {
         return at < 0 ? -1 : 0;
     }
-    c->verb = verb_find(argc, argv, at, &words);
+    c->verb = verb_find(a->argc, a->argv, at, &words);
     if (!c->verb) {
-        return unknown_verb(argv[at], e);
+        return unknown_verb(a->argv[at], e);
     }
     for (size_t i = 0; i < VERB_TABLES_MAX && c->verb->options[i]; i++) {
         args_add_table(a, c->verb->options[i]);
     }
-    if (args_parse(a, argc, argv, at + words, false, e) < 0) {
+    if (args_parse(a, at + words, false, e) < 0) {
         return -1;
     }
     return args_flag(a, "help") || args_flag(a, "version") ? 0 : check_positionals(c->verb, a, e);
@@ -135,7 +136,7 @@ static int say_failed(struct cli *c, const struct err *e)
 {
     output_error(&c->app.out, "%s", e->text);
     say_details(&c->app);
-    if (e->code == ERR_USAGE && c->verb) {
+    if (e->code == ERR_USAGE && c->verb && !c->parsed) {
         help_usage_line(stderr, c->verb);
         fprintf(stderr, "gather help %s tells more.\n", c->verb->name);
     } else if (e->code == ERR_UNAUTHORIZED) {
@@ -157,14 +158,15 @@ static int run_verb(struct cli *c, struct err *e)
 }
 
 // Everything but the end of output; gives the exit status.
-static int dispatch(struct cli *c, int argc, char **argv, struct err *e)
+static int dispatch(struct cli *c, struct err *e)
 {
-    int rc = parse(c, argc, argv, e);
+    int rc = parse(c, e);
     const struct args *a = &c->args;
     output_init(&c->app.out, args_flag(a, "json"), args_flag(a, "quiet"), args_flag(a, "no-color"));
     if (rc != 0) {
         return -1;
     }
+    c->parsed = true;
     if (args_flag(a, "version")) {
         puts("gather " GATHERD_VERSION);
         return 0;
@@ -189,21 +191,22 @@ int cli_run(int argc, char **argv)
     struct cli c = {0};
     struct err e = {.code = ERR_OK}, write_error;
     bool closed = false;
-    if (args_init(&c.args, argc) != 0) {
+    if (args_init(&c.args, argc, argv) != 0) {
         fputs("gather: out of memory\n", stderr);
         return EXIT_FAILURE;
     }
     interrupt_install();
-    int status = dispatch(&c, argc, argv, &e);
+    int status = dispatch(&c, &e);
     int written = output_check(&closed, &write_error);
     output_progress(&c.app.out, NULL);
     if (interrupt_seen()) {
         status = say_interrupted(&c.app);
-    } else if (written != 0) {
-        // A reader that has enough (head) is no fault; a full disk is.
-        status = closed ? 0 : say_failed(&c, &write_error);
+    } else if (closed) {
+        status = 0; // a reader that has enough, such as head, is no fault
     } else if (status < 0) {
         status = say_failed(&c, &e);
+    } else if (written != 0) {
+        status = say_failed(&c, &write_error);
     }
     conn_close(&c.app.conn);
     args_done(&c.args);

@@ -28,18 +28,64 @@ static void print_second_words(const char *first)
     }
 }
 
+// Verbs of one family stand together in the table, so a first word is new when it differs from the
+// one before.
 static void print_first_words(void)
+{
+    const char *last = "";
+    size_t last_len = 0;
+    for (const struct verb *v = verbs; v->name; v++) {
+        size_t n = strcspn(v->name, " ");
+        if (n != last_len || memcmp(last, v->name, n) != 0) {
+            printf(" %.*s", (int)n, v->name);
+        }
+        last = v->name;
+        last_len = n;
+    }
+}
+
+// `case` arms for the option names of all verbs, the longer names first.
+static void print_option_arms(void)
+{
+    for (int long_names = 1; long_names >= 0; long_names--) {
+        for (const struct verb *v = verbs; v->name; v++) {
+            bool is_long = strchr(v->name, ' ') != NULL;
+            if (is_long == (long_names == 1)) {
+                printf("        \"%s%s) words=\"", v->name, is_long ? "\"" : " \"*");
+                print_option_words(v);
+                fputs("\" ;;\n", stdout);
+            }
+        }
+    }
+    fputs("        *) words=\"", stdout);
+    print_option_words(&(struct verb){0});
+    fputs("\" ;;\n", stdout);
+}
+
+// `case` arms for what follows a verb.
+static void print_argument_arms(void)
 {
     const char *last = "";
     for (const struct verb *v = verbs; v->name; v++) {
         size_t n = strcspn(v->name, " ");
-        if (strncmp(last, v->name, n) != 0 || last[n] == '\0' || last[n] != ' ') {
-            if (strncmp(last, v->name, n) != 0 || (last[n] != '\0' && last[n] != ' ')) {
-                printf(" %.*s", (int)n, v->name);
-            }
+        if (v->name[n] && strncmp(last, v->name, n + 1) != 0) {
+            char family[32];
+            snprintf(family, sizeof family, "%.*s", (int)n, v->name);
+            printf("        %s) words=\"", family);
+            print_second_words(family);
+            fputs("\" ;;\n", stdout);
+            last = v->name;
         }
-        last = v->name;
+        if (strstr(v->synopsis, "BATCH")) {
+            printf("        %s) words=\"@last $(gather ls --quiet 2>/dev/null | cut -f1)\" ;;\n",
+                   v->name);
+        } else if (strstr(v->synopsis, "FILE")) {
+            printf("        %s) compopt -o default; return ;;\n", v->name);
+        }
     }
+    fputs("        completion) words=\"bash zsh fish\" ;;\n        help) words=\"", stdout);
+    print_first_words();
+    fputs("\" ;;\n", stdout);
 }
 
 static void print_bash(void)
@@ -58,34 +104,10 @@ static void print_bash(void)
           stdout);
     print_first_words();
     fputs("\"\n    elif [[ $word == -* ]]; then\n        case \"$verb $second\" in\n", stdout);
-    for (const struct verb *v = verbs; v->name; v++) {
-        if (strchr(v->name, ' ')) {
-            printf("        \"%s\") words=\"", v->name);
-            print_option_words(v);
-            fputs("\" ;;\n", stdout);
-        }
-    }
-    for (const struct verb *v = verbs; v->name; v++) {
-        if (!strchr(v->name, ' ')) {
-            printf("        \"%s \"*) words=\"", v->name);
-            print_option_words(v);
-            fputs("\" ;;\n", stdout);
-        }
-    }
-    fputs("        *) words=\"", stdout);
-    print_option_words(&(struct verb){0});
-    fputs("\" ;;\n        esac\n    elif [[ -z $second ]]; then\n        case $verb in\n", stdout);
-    fputs("        hosts) words=\"", stdout);
-    print_second_words("hosts");
-    fputs("\" ;;\n        token) words=\"", stdout);
-    print_second_words("token");
-    fputs("\" ;;\n        completion) words=\"bash zsh fish\" ;;\n        help) words=\"", stdout);
-    print_first_words();
-    fputs("\" ;;\n"
-          "        submit) compopt -o default; return ;;\n"
-          "        status|wait|watch|results|errors|show|cat|retry|cancel|pause|resume|rm)\n"
-          "            words=\"@last $(gather ls --quiet 2>/dev/null | cut -f1)\" ;;\n"
-          "        esac\n"
+    print_option_arms();
+    fputs("        esac\n    elif [[ -z $second ]]; then\n        case $verb in\n", stdout);
+    print_argument_arms();
+    fputs("        esac\n"
           "    fi\n"
           "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
           "}\n"

@@ -144,6 +144,10 @@ static int on_progress(void *arg, curl_off_t dt, curl_off_t dn, curl_off_t ut, c
 
 static void set_body(CURL *curl, const struct request *r, struct exchange *x)
 {
+    // On a kept connection that turns out dead libcurl would silently send again, which only a GET
+    // allows.
+    bool harmless = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, harmless ? 0L : 1L);
     if (r->source) {
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_upload);

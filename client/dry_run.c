@@ -235,10 +235,11 @@ static void print_report(struct report *r)
         printf("... and %" PRId64 " rejected more\n", r->rejected - SHOWN_MAX);
     }
     print_hosts(r);
-    output_note(&r->out[0],
-                "nothing was sent: %" PRId64 " would be accepted, %" PRId64 " rejected, %" PRId64
-                " hosts; whether addresses and ports may be fetched is for the daemon to say",
+    output_note(r->out,
+                "nothing was sent; would be accepted: %" PRId64 ", rejected: %" PRId64
+                ", hosts: %" PRId64,
                 r->accepted, r->rejected, r->host_count);
+    output_note(r->out, "whether addresses and ports may be fetched is for the daemon to say");
 }
 
 static void report_init(struct report *r, struct output *out)

@@ -6,7 +6,7 @@
 
 #include "client/format.h"
 
-#define VERB_WIDTH   24
+#define VERB_WIDTH   28
 #define OPTION_WIDTH 30
 
 static void pad_to(FILE *to, size_t used, size_t width)
@@ -76,8 +76,7 @@ void help_verb(FILE *to, const struct verb *v)
     for (size_t i = 0; i < VERB_TABLES_MAX; i++) {
         print_options(to, v->options[i]);
     }
-    fputs("\nOptions of every verb\n", to);
-    print_options(to, global_options);
+    fputs("\nOptions of every verb (--server, --json, ...): gather help\n", to);
 }
 
 int verb_help(struct app *app, const struct args *a, struct err *e)

@@ -16,7 +16,7 @@
 
 #include "client/format.h"
 
-#define FIELD_WIDTH  14
+#define FIELD_WIDTH  16
 #define LINE_MAX_LEN ((size_t)64 << 20)
 
 static const char *const tints[] = {
@@ -69,6 +69,39 @@ static void put_safe(const struct output *o, FILE *to, const char *text)
     buf_done(&safe);
 }
 
+// Writes `text`, safe, broken at spaces to the terminal's width; `column` columns of the first line
+// are used already.
+static void put_wrapped(const struct output *o, FILE *to, const char *text, int column, int indent)
+{
+    bool first = true;
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        char *word = strndup(text, n);
+        struct buf safe = BUF_INIT(LINE_MAX_LEN);
+        text_safe(&safe, word ? word : "", o->utf8);
+        int width = safe.data ? (int)text_width(safe.data) : 0;
+        if (!first && column + 1 + width >= o->width) {
+            fprintf(to, "\n%*s", indent, "");
+            column = indent + width;
+        } else {
+            fputs(first ? "" : " ", to);
+            column += width + (first ? 0 : 1);
+        }
+        fputs(safe.data ? safe.data : "", to);
+        first = false;
+        buf_done(&safe);
+        free(word);
+        text += n + strspn(text + n, " ");
+    }
+}
+
+void output_paragraph(const struct output *o, int indent, const char *text)
+{
+    printf("%*s", indent, "");
+    put_wrapped(o, stdout, text, indent, indent);
+    putchar('\n');
+}
+
 static void message(struct output *o, const char *format, va_list args)
 {
     struct buf text = BUF_INIT(LINE_MAX_LEN);
@@ -78,7 +111,11 @@ static void message(struct output *o, const char *format, va_list args)
     }
     buf_vprintf(&text, format, args);
     fputs("gather: ", stderr);
-    put_safe(o, stderr, text.data ? text.data : "");
+    if (o->message_terminal) {
+        put_wrapped(o, stderr, text.data ? text.data : "", 8, 2);
+    } else {
+        put_safe(o, stderr, text.data ? text.data : "");
+    }
     fputc('\n', stderr);
     buf_done(&text);
 }
@@ -193,16 +230,23 @@ enum tint tint_of_state(const char *state)
     return TINT_NONE;
 }
 
-int output_check(bool *ret_closed, struct err *e)
+int output_flush(struct err *e)
 {
-    *ret_closed = false;
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) {
         return 0;
     }
-    int error = errno;
+    if (errno == 0) {
+        // stdio failed earlier and has forgotten why.
+        return err_set(e, ERR_SYSTEM, "cannot write all of standard output; is the disk full?");
+    }
+    return err_set_errno(e, errno, "cannot write to standard output");
+}
+
+int output_check(bool *ret_closed, struct err *e)
+{
+    int rc = output_flush(e);
     struct pollfd reader = {.fd = STDOUT_FILENO};
-    *ret_closed = error == EPIPE || (poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR));
-    errno = error;
-    return err_set_errno(e, errno ? errno : EIO, "cannot write to standard output");
+    *ret_closed = rc != 0 && poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR);
+    return rc;
 }

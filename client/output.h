@@ -38,7 +38,9 @@ void output_progress(struct output *o, const char *line);
 // Data. Failures of standard output are remembered by stdio; output_check tells them.
 void output_text(const struct output *o, enum tint tint, const char *text); // made safe, coloured
 void output_raw(const void *p, size_t n);
-void output_line(const struct output *o, const char *text);    // a line, made safe on a terminal
+void output_line(const struct output *o, const char *text); // a line, made safe on a terminal
+void output_paragraph(const struct output *o, int indent,
+                      const char *text);                       // broken at spaces to the width
 void output_json(const struct output *o, const json_t *value); // one line; indented on a terminal
 void output_ndjson(const json_t *value);                       // always one line
 
@@ -51,6 +53,9 @@ void output_field_tinted(const struct output *o, const char *name, enum tint tin
 // The colour of a batch's or task's state.
 enum tint tint_of_state(const char *state);
 
-// Flushes. -1 if standard output failed; *ret_closed is set if its reader went away, which is no
-// fault.
+// Shows what was printed so far; -1 if standard output failed.
+int output_flush(struct err *e);
+
+// The end of output. -1 if standard output failed; *ret_closed is set if its reader went away,
+// which is no fault.
 int output_check(bool *ret_closed, struct err *e);

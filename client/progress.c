@@ -92,7 +92,11 @@ static void append_tail(struct buf *out, const struct progress *p, const struct 
     append_count(out, "cancelled", c->cancelled, false);
     append_count(out, "expired", c->expired, false);
     if (p->rate >= 0.05 && left > 0 && (double)left / p->rate < 1e9) {
-        format_duration((int64_t)((double)left / p->rate) * 1000, text);
+        int64_t eta_s = (int64_t)((double)left / p->rate);
+        format_duration(eta_s * 1000, text);
+        if (eta_s < 60) {
+            snprintf(text, sizeof text, "%ds", (int)eta_s); // tenths would only flicker
+        }
         buf_printf(out, " eta %s", text);
     }
 }

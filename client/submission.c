@@ -145,8 +145,7 @@ static void write_batch_options(struct json_writer *w, const struct args *a)
     }
 }
 
-int submission_document(const struct args *a, const char *const *urls, size_t n, struct buf *out,
-                        struct err *e)
+int submission_document(const struct args *a, struct buf *out, struct err *e)
 {
     struct json_writer w = JSON_WRITER(out);
     jw_object(&w);
@@ -156,8 +155,8 @@ int submission_document(const struct args *a, const char *const *urls, size_t n,
     }
     jw_key(&w, "urls");
     jw_array(&w);
-    for (size_t i = 0; i < n; i++) {
-        jw_str(&w, urls[i]);
+    for (size_t i = 0; i < a->positional_count; i++) {
+        jw_str(&w, a->positional[i]);
     }
     jw_array_end(&w);
     jw_object_end(&w);
@@ -246,15 +245,15 @@ static void tell_rejected(struct app *app, const json_t *batch)
     }
 }
 
-int submission_send(struct app *app, const struct args *a, const char *query,
-                    const struct submission_body *body, json_t **ret, struct err *e)
+int submission_send(struct app *app, const struct args *a, const struct submission_body *body,
+                    json_t **ret, struct err *e)
 {
     char path[QUERY_MAX + 16], random_key[UUID_TEXT_SIZE];
     uint8_t id[UUID_SIZE];
     uuid_v7(clock_wall_at(), id);
     uuid_format(id, random_key);
     const char *key = args_text(a, "idempotency-key");
-    snprintf(path, sizeof path, "/v1/batches%s", query);
+    snprintf(path, sizeof path, "/v1/batches%s", body->query);
     struct request r = {
         .method = "POST",
         .path = path,
@@ -283,15 +282,14 @@ int submission_send(struct app *app, const struct args *a, const char *query,
     return rc;
 }
 
-int submission_send_urls(struct app *app, const struct args *a, const char *const *urls, size_t n,
-                         json_t **ret, struct err *e)
+int submission_send_urls(struct app *app, const struct args *a, json_t **ret, struct err *e)
 {
     struct buf document = BUF_INIT(DOCUMENT_MAX);
-    struct submission_body body = {.content_type = "application/json", .document = &document};
-    int rc = submission_document(a, urls, n, &document, e);
-    if (rc == 0) {
-        rc = submission_send(app, a, args_flag(a, "partial") ? "?partial=1" : "", &body, ret, e);
-    }
+    struct submission_body body = {.query = args_flag(a, "partial") ? "?partial=1" : "",
+                                   .content_type = "application/json",
+                                   .document = &document};
+    int rc = submission_document(a, &document, e);
+    rc = rc == 0 ? submission_send(app, a, &body, ret, e) : rc;
     buf_done(&document);
     return rc;
 }

@@ -13,24 +13,25 @@
 extern const struct option_spec batch_options[]; // --name --priority --deadline --concurrency ...
 extern const struct option_spec task_options_table[]; // --timeout --retries -H -X -d ...
 
-// The JSON document of `n` URLs with all batch and task options given.
-int submission_document(const struct args *a, const char *const *urls, size_t n, struct buf *out,
-                        struct err *e);
+// The JSON document of the URLs that are the positional arguments, with all batch and task options
+// given.
+int submission_document(const struct args *a, struct buf *out, struct err *e);
 
 // The batch options as a query, "?name=…&priority=5" or "". ERR_USAGE if a task option was given,
 // which cannot be said so.
 int submission_query(const struct args *a, struct buf *out, struct err *e);
 
-// Sends a submission and remembers its batch. A cut connection is tried once more with the same
-// idempotency key, when the input can be read again. The accepted batch goes to *ret.
 struct submission_body {
+    const char *query; // "" or "?…"
     const char *content_type;
     const struct buf *document; // or
     struct source *source;
 };
-int submission_send(struct app *app, const struct args *a, const char *query,
-                    const struct submission_body *body, json_t **ret, struct err *e);
+
+// Sends a submission and remembers its batch. A cut connection is tried once more with the same
+// idempotency key, when the input can be read again. The accepted batch goes to *ret.
+int submission_send(struct app *app, const struct args *a, const struct submission_body *body,
+                    json_t **ret, struct err *e);
 
 // submission_document and submission_send.
-int submission_send_urls(struct app *app, const struct args *a, const char *const *urls, size_t n,
-                         json_t **ret, struct err *e);
+int submission_send_urls(struct app *app, const struct args *a, json_t **ret, struct err *e);

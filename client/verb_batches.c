@@ -15,7 +15,9 @@
 #include "common/clock.h"
 #include "common/url.h"
 
-#define LS_DEFAULT 50
+#define LS_DEFAULT   50
+#define WIDE_COLUMNS 100 // from here on a table has room for whole ids
+#define SHORT_ID     13  // the part of an id that is its time in milliseconds: a good prefix
 
 const struct option_spec ls_options[] = {
     {"state", 's', OPTION_CHOICE, "running|paused|finished", "only batches in this state", 0, 0},
@@ -41,7 +43,10 @@ static void add_row(struct table *t, const json_t *batch)
     struct counts c = counts_of(batch);
     char text[2 * FORMAT_SIZE + 2], done[FORMAT_SIZE], total[FORMAT_SIZE];
     const char *state = field_str(batch, "state");
-    table_add(t, TINT_NONE, field_str(batch, "id"));
+    char id[UUID_TEXT_SIZE];
+    bool narrow = t->out->terminal && t->out->width < WIDE_COLUMNS;
+    snprintf(id, narrow ? SHORT_ID + 1 : sizeof id, "%s", field_str(batch, "id"));
+    table_add(t, TINT_NONE, id);
     table_add(t, TINT_NONE, field_str(batch, "name"));
     table_add(t, tint_of_state(state), state);
     if (t->out->terminal) {
@@ -114,14 +119,13 @@ int verb_ls(struct app *app, const struct args *a, struct err *e)
 int verb_status(struct app *app, const struct args *a, struct err *e)
 {
     char id[UUID_TEXT_SIZE];
-    json_t *answer = NULL;
     bool overview = a->positional_count == 0;
     if (!overview && batch_resolve(app, a->positional[0], id, e) != 0) {
         return -1;
     }
-    int rc = overview ? app_call(app, "GET", e, &answer, "/v1/stats")
-                      : app_call(app, "GET", e, &answer, "/v1/batches/%s", id);
-    if (rc != 0) {
+    json_t *answer = overview ? app_call(app, "GET", e, "/v1/stats")
+                              : app_call(app, "GET", e, "/v1/batches/%s", id);
+    if (!answer) {
         return -1;
     }
     if (app->out.json) {
@@ -141,9 +145,11 @@ static int act(struct app *app, const char *name, const char *action, const char
                struct err *e)
 {
     char id[UUID_TEXT_SIZE];
-    json_t *batch = NULL;
-    if (batch_resolve(app, name, id, e) != 0 ||
-        app_call(app, "POST", e, &batch, "/v1/batches/%s/%s", id, action) != 0) {
+    if (batch_resolve(app, name, id, e) != 0) {
+        return -1;
+    }
+    json_t *batch = app_call(app, "POST", e, "/v1/batches/%s/%s", id, action);
+    if (!batch) {
         return -1;
     }
     if (app->out.json) {
@@ -179,10 +185,12 @@ int verb_retry(struct app *app, const struct args *a, struct err *e)
 {
     char id[UUID_TEXT_SIZE];
     const char *state = args_text(a, "state");
-    json_t *batch = NULL;
-    if (batch_resolve(app, a->positional[0], id, e) != 0 ||
-        app_call(app, "POST", e, &batch, "/v1/batches/%s/retry?state=%s", id,
-                 state ? state : "failed") != 0) {
+    if (batch_resolve(app, a->positional[0], id, e) != 0) {
+        return -1;
+    }
+    json_t *batch =
+        app_call(app, "POST", e, "/v1/batches/%s/retry?state=%s", id, state ? state : "failed");
+    if (!batch) {
         return -1;
     }
     snprintf(id, sizeof id, "%s", field_str(batch, "id"));

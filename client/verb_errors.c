@@ -177,25 +177,6 @@ static void print_json(const struct cause *c, const char *hint)
     json_decref(line);
 }
 
-// Prints `text` indented and broken at spaces to the terminal's width.
-static void print_wrapped(const struct output *out, const char *text, int indent)
-{
-    int column = 0, room = out->width - 1;
-    while (*text) {
-        size_t n = strcspn(text, " ");
-        struct buf word = BUF_INIT(TEXT_MAX);
-        buf_append(&word, text, n);
-        int width = word.data ? (int)text_width(word.data) : 0;
-        bool first = column == 0, fits = column + 1 + width <= room;
-        printf(first ? "%*s" : fits ? " " : "\n%*s", first || !fits ? indent : 0, "");
-        column = first || !fits ? indent + width : column + 1 + width;
-        output_text(out, TINT_NONE, word.data ? word.data : "");
-        buf_done(&word);
-        text += n + strspn(text + n, " ");
-    }
-    putchar('\n');
-}
-
 static void print_cause(struct output *out, struct cause *c)
 {
     struct buf hosts = BUF_INIT(TEXT_MAX);
@@ -210,10 +191,10 @@ static void print_cause(struct output *out, struct cause *c)
         printf("%6s  ", count);
         output_text(out, TINT_BAD, c->key);
         putchar('\n');
-        print_wrapped(out, where, 8);
-        print_wrapped(out, c->message, 8);
+        output_paragraph(out, 8, where);
+        output_paragraph(out, 8, c->message);
         if (hint && *hint) {
-            print_wrapped(out, hint, 8);
+            output_paragraph(out, 8, hint);
         }
         putchar('\n');
     } else {
@@ -254,8 +235,8 @@ int verb_errors(struct app *app, const struct args *a, struct err *e)
         cause_free(c);
     }
     if (rc == 0 && retry) {
-        output_note(&app->out, "gather results %s --failed lists them; gather retry repeats them",
-                    id);
+        output_note(&app->out,
+                    "list them: gather results --failed BATCH; repeat them: gather retry BATCH");
     }
     return rc;
 }

@@ -165,7 +165,7 @@ int verb_fetch(struct app *app, const struct args *a, struct err *e)
     }
     json_t *batch = NULL;
     char id[UUID_TEXT_SIZE] = "";
-    int rc = submission_send_urls(app, a, a->positional, a->positional_count, &batch, e);
+    int rc = submission_send_urls(app, a, &batch, e);
     if (rc == 0) {
         snprintf(id, sizeof id, "%s", field_str(batch, "id"));
         json_decref(batch);

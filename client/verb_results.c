@@ -95,8 +95,9 @@ static int print_pages(struct app *app, struct pages *pages, struct err *e)
         }
         if (pages_drained(pages)) {
             table_flush(&table);
-            if (fflush(stdout) != 0) {
-                break; // its reader is gone; output_check finds out
+            rc = output_flush(e);
+            if (rc != 0) {
+                break;
             }
         }
     }

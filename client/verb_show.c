@@ -199,10 +199,12 @@ int verb_show(struct app *app, const struct args *a, struct err *e)
 {
     char id[UUID_TEXT_SIZE];
     int64_t index = 0;
-    json_t *task = NULL;
     if (parse_index(a->positional[1], &index, e) != 0 ||
-        batch_resolve(app, a->positional[0], id, e) != 0 ||
-        app_call(app, "GET", e, &task, "/v1/batches/%s/tasks/%" PRId64, id, index) != 0) {
+        batch_resolve(app, a->positional[0], id, e) != 0) {
+        return -1;
+    }
+    json_t *task = app_call(app, "GET", e, "/v1/batches/%s/tasks/%" PRId64, id, index);
+    if (!task) {
         return -1;
     }
     if (app->out.json) {

@@ -74,9 +74,9 @@ static int send_file(struct app *app, const struct args *a, json_t **ret, struct
         rc = refuse_options_of_document(a, text, e);
     }
     if (rc == 0) {
-        struct submission_body body = {.content_type = input_content_type(in.form),
-                                       .source = &in.source};
-        rc = submission_send(app, a, text, &body, ret, e);
+        struct submission_body body = {
+            .query = text, .content_type = input_content_type(in.form), .source = &in.source};
+        rc = submission_send(app, a, &body, ret, e);
     }
     buf_done(&query);
     input_close(&in);
@@ -107,8 +107,7 @@ int verb_submit(struct app *app, const struct args *a, struct err *e)
         return dry_run(app, a, file, e);
     }
     json_t *batch = NULL;
-    int rc = file ? send_file(app, a, &batch, e)
-                  : submission_send_urls(app, a, a->positional, a->positional_count, &batch, e);
+    int rc = file ? send_file(app, a, &batch, e) : submission_send_urls(app, a, &batch, e);
     if (rc != 0) {
         return -1;
     }
