@@ -36,7 +36,7 @@ void args_add_table(struct args *a, const struct option_spec *table)
             return;
         }
     }
-    assert(!"too many option tables");
+    assert(false && "too many option tables");
 }
 
 static const struct option_spec *find_name(const struct args *a, const char *name, size_t n)

@@ -111,7 +111,7 @@ static int64_t poll_seconds(const struct app *app, int64_t left_ms)
     return left_ms >= 0 && left < longest ? left : longest;
 }
 
-int batch_wait(struct app *app, const char *id, int64_t timeout_ms, json_t **ret, struct err *e)
+int batch_await(struct app *app, const char *id, int64_t timeout_ms, json_t **ret, struct err *e)
 {
     struct progress progress = PROGRESS_INIT;
     int64_t start = clock_monotonic_ms(), wait_s = 0;
@@ -182,10 +182,10 @@ static void summarise(struct app *app, const json_t *batch, int rc)
     }
 }
 
-int batch_wait_status(struct app *app, const char *id, int64_t timeout_ms, struct err *e)
+int batch_await_status(struct app *app, const char *id, int64_t timeout_ms, struct err *e)
 {
     json_t *batch = NULL;
-    int rc = batch_wait(app, id, timeout_ms, &batch, e);
+    int rc = batch_await(app, id, timeout_ms, &batch, e);
     if (rc < 0) {
         return -1;
     }

@@ -15,11 +15,11 @@ int batch_resolve(struct app *app, const char *name, char ret_id[UUID_TEXT_SIZE]
 
 // Waits until the batch is finished, showing progress on a terminal. timeout_ms < 0: for ever. 0
 // and the batch in *ret when it is finished; 1 and its present state when the time is over; -1.
-int batch_wait(struct app *app, const char *id, int64_t timeout_ms, json_t **ret, struct err *e);
+int batch_await(struct app *app, const char *id, int64_t timeout_ms, json_t **ret, struct err *e);
 
-// batch_wait, then a summary line on standard error and the exit status that tells what became of
+// batch_await, then a summary line on standard error and the exit status that tells what became of
 // the batch.
-int batch_wait_status(struct app *app, const char *id, int64_t timeout_ms, struct err *e);
+int batch_await_status(struct app *app, const char *id, int64_t timeout_ms, struct err *e);
 
 // The exit status of a finished batch: 0, or EXIT_FAILED_TASKS.
 int batch_exit_status(const json_t *batch);

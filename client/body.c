@@ -62,7 +62,7 @@ int body_copy(struct app *app, const char *id, int64_t index, struct body_target
     if (rc != 0 && to->refused) {
         return err_set(
             e, ERR_SYSTEM,
-            "the body is binary and would upset the terminal; send it to a file: -o FILE");
+            "the body is binary and would upset the terminal; -o FILE puts it into a file");
     }
     return rc;
 }

@@ -208,7 +208,7 @@ int cli_run(int argc, char **argv)
     } else if (written != 0) {
         status = say_failed(&c, &write_error);
     }
-    conn_close(&c.app.conn);
+    conn_free(&c.app.conn);
     args_done(&c.args);
     return status;
 }

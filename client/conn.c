@@ -46,27 +46,27 @@ int conn_open(const struct conn_options *options, struct conn **ret, struct err 
     char *token = NULL;
     if (address_find(options->server, &c->address, e) != 0 ||
         token_find(options->token_file, &token, e) != 0) {
-        conn_close(&c);
+        conn_free(&c);
         return -1;
     }
     if (token && asprintf(&c->authorization, "Authorization: Bearer %s", token) < 0) {
         c->authorization = NULL;
         free(token);
-        conn_close(&c);
+        conn_free(&c);
         return err_set(e, ERR_SYSTEM, "out of memory");
     }
     free(token);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     c->curl = curl_easy_init();
     if (!c->curl) {
-        conn_close(&c);
+        conn_free(&c);
         return err_set(e, ERR_SYSTEM, "cannot start libcurl");
     }
     *ret = c;
     return 0;
 }
 
-void conn_close(struct conn **c)
+void conn_free(struct conn **c)
 {
     if (!*c) {
         return;

@@ -55,7 +55,7 @@ struct reply {
 
 // Reads the token file, finds the server; connects only with the first request.
 int conn_open(const struct conn_options *options, struct conn **ret, struct err *e);
-void conn_close(struct conn **c);
+void conn_free(struct conn **c);
 
 // "unix:/run/gatherd/gatherd.sock" or "http://127.0.0.1:7070", for messages.
 const char *conn_server(const struct conn *c);

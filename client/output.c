@@ -103,6 +103,9 @@ void output_paragraph(const struct output *o, int indent, const char *text)
 }
 
 static void message(struct output *o, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void message(struct output *o, const char *format, va_list args)
 {
     struct buf text = BUF_INIT(LINE_MAX_LEN);
     bool shown = o->progress_shown;

@@ -23,7 +23,7 @@
 #define HOUR_MS      ((int64_t)3600 * 1000)
 #define YEAR_MS      ((int64_t)365 * 24 * HOUR_MS)
 
-const struct option_spec batch_options[] = {
+const struct option_spec submit_batch_options[] = {
     {"name", 0, OPTION_TEXT, "TEXT", "a name to find the batch by", 0, 0},
     {"priority", 'p', OPTION_NUMBER, "0-9", "9 goes first (default 5)", 0, 9},
     {"deadline", 0, OPTION_DURATION, "DURATION", "what is unfinished then ends as expired", 1,
@@ -36,7 +36,7 @@ const struct option_spec batch_options[] = {
     {0},
 };
 
-const struct option_spec task_options_table[] = {
+const struct option_spec submit_task_options[] = {
     {"timeout", 't', OPTION_DURATION, "DURATION", "of one attempt (default 30s)", 1, HOUR_MS},
     {"retries", 'r', OPTION_NUMBER, "N", "how often a failed attempt is repeated (default 2)", 0,
      19},
@@ -167,7 +167,7 @@ int submission_document(const struct args *a, struct buf *out, struct err *e)
 
 static int refuse_task_options(const struct args *a, struct err *e)
 {
-    for (const struct option_spec *s = task_options_table; s->name; s++) {
+    for (const struct option_spec *s = submit_task_options; s->name; s++) {
         if (args_flag(a, s->name)) {
             return err_set(
                 e, ERR_USAGE,
@@ -227,8 +227,8 @@ static int send_once(struct app *app, const struct request *r, json_t **ret, str
 // The rejected entries of a partial submission, which the 202 lists.
 static void tell_rejected(struct app *app, const json_t *batch)
 {
-    const json_t *errors = json_object_get(batch, "errors");
-    int64_t total = field_int(batch, "errors_total");
+    const json_t *errors = json_object_get(batch, "rejected");
+    int64_t total = field_int(batch, "rejected_total");
     if (json_array_size(errors) == 0) {
         return;
     }

@@ -28,7 +28,8 @@ const struct option_spec ls_options[] = {
 };
 
 const struct option_spec retry_options[] = {
-    {"state", 's', OPTION_CHOICE, "failed|cancelled|expired", "which tasks (default failed)", 0, 0},
+    {"state", 's', OPTION_CHOICE, "failed|cancelled|expired",
+     "only tasks in this state (default: all that did not succeed)", 0, 0},
     {"wait", 'w', OPTION_FLAG, NULL, "wait until the new batch is finished", 0, 0},
     {0},
 };
@@ -188,8 +189,8 @@ int verb_retry(struct app *app, const struct args *a, struct err *e)
     if (batch_resolve(app, a->positional[0], id, e) != 0) {
         return -1;
     }
-    json_t *batch =
-        app_call(app, "POST", e, "/v1/batches/%s/retry?state=%s", id, state ? state : "failed");
+    json_t *batch = app_call(app, "POST", e, "/v1/batches/%s/retry%s%s", id, state ? "?state=" : "",
+                             state ? state : "");
     if (!batch) {
         return -1;
     }
@@ -203,7 +204,7 @@ int verb_retry(struct app *app, const struct args *a, struct err *e)
     }
     fflush(stdout);
     json_decref(batch);
-    return wait ? batch_wait_status(app, id, -1, e) : 0;
+    return wait ? batch_await_status(app, id, -1, e) : 0;
 }
 
 int verb_rm(struct app *app, const struct args *a, struct err *e)

@@ -122,11 +122,20 @@ static void tell_failure(struct app *app, const json_t *result)
                  *code ? code : field_str(result, "state"), field_str(error, "message"));
 }
 
+// A body too large for JSON is left out by the daemon: where it is.
+static void tell_omitted(struct app *app, const char *id, const json_t *result)
+{
+    if (field_true(result, "body_omitted")) {
+        output_note(&app->out,
+                    "%s: the body is too large for JSON; gather cat %s %" PRId64 " prints it",
+                    field_str(result, "url"), id, field_int(result, "index"));
+    }
+}
+
 static int print_results(struct app *app, const char *id, const struct destination *d,
                          struct err *e)
 {
-    // Bodies make pages large, so those pages are short.
-    const char *query = app->out.json ? "limit=10&order=input&include=headers,body"
+    const char *query = app->out.json ? "limit=100&order=input&include=headers,body"
                         : d->headers  ? "limit=100&order=input&include=headers"
                                       : "limit=1000&order=input";
     char path[160];
@@ -139,6 +148,7 @@ static int print_results(struct app *app, const char *id, const struct destinati
         bool ok = strcmp(field_str(result, "state"), "succeeded") == 0;
         if (app->out.json) {
             output_ndjson(result);
+            tell_omitted(app, id, result);
         } else if (ok && save_result(app, id, d, result, e) != 0) {
             rc = -1;
             break;
@@ -169,7 +179,7 @@ int verb_fetch(struct app *app, const struct args *a, struct err *e)
     if (rc == 0) {
         snprintf(id, sizeof id, "%s", field_str(batch, "id"));
         json_decref(batch);
-        rc = batch_wait(app, id, -1, &batch, e);
+        rc = batch_await(app, id, -1, &batch, e);
     }
     if (rc == 0) {
         json_decref(batch);

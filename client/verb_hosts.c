@@ -18,10 +18,12 @@
 #define PATH_LEN 1024
 
 const struct option_spec hosts_set_options[] = {
-    {"concurrency", 'c', OPTION_NUMBER, "N", "most requests in flight at once", 1, 100000},
+    {"concurrency", 'c', OPTION_NUMBER, "N", "most requests in flight at once", 1, 10000},
     {"delay", 'd', OPTION_DURATION, "DURATION", "between the starts of two requests", 0,
      24 * HOUR_MS},
     {"rate", 'r', OPTION_TEXT, "N", "most requests started per second; 0: no limit", 0, 0},
+    {"reset", 0, OPTION_FLAG, NULL, "back to the configured limits, but for those given here", 0,
+     0},
     {0},
 };
 
@@ -153,6 +155,17 @@ static int patch(struct app *app, const char *name, const struct buf *body, stru
     return rc;
 }
 
+// A whole-number limit: its value if given, null (the configured one) with --reset, else nothing.
+static void write_limit(struct json_writer *w, const struct args *a, const char *option,
+                        const char *key)
+{
+    if (args_text(a, option)) {
+        jw_key_int(w, key, args_number(a, option, 0));
+    } else if (args_flag(a, "reset")) {
+        jw_key_null(w, key);
+    }
+}
+
 int verb_hosts_set(struct app *app, const struct args *a, struct err *e)
 {
     struct buf body = BUF_INIT(PATH_LEN);
@@ -164,19 +177,18 @@ int verb_hosts_set(struct app *app, const struct args *a, struct err *e)
         return err_set(e, ERR_USAGE, "--rate needs a number of requests per second, not \"%s\"",
                        rate);
     }
-    if (!rate && !args_text(a, "concurrency") && !args_text(a, "delay")) {
-        return err_set(e, ERR_USAGE, "nothing to set: give --concurrency, --delay or --rate");
+    if (!rate && !args_text(a, "concurrency") && !args_text(a, "delay") && !args_flag(a, "reset")) {
+        return err_set(e, ERR_USAGE,
+                       "nothing to set: give --concurrency, --delay, --rate or --reset");
     }
     jw_object(&w);
-    if (args_text(a, "concurrency")) {
-        jw_key_int(&w, "max_concurrency", args_number(a, "concurrency", 0));
-    }
-    if (args_text(a, "delay")) {
-        jw_key_int(&w, "delay_ms", args_number(a, "delay", 0));
-    }
+    write_limit(&w, a, "concurrency", "max_concurrency");
+    write_limit(&w, a, "delay", "delay_ms");
     if (rate) {
         jw_key(&w, "rate_per_s");
         jw_real(&w, per_s);
+    } else if (args_flag(a, "reset")) {
+        jw_key_null(&w, "rate_per_s");
     }
     jw_object_end(&w);
     int rc = body.failed ? err_set(e, ERR_SYSTEM, "out of memory")

@@ -14,7 +14,7 @@
 #include "common/url.h"
 
 #define PAGE_LIMIT        1000
-#define PAGE_LIMIT_BODIES 10 // a body may be megabytes long
+#define PAGE_LIMIT_BODIES 100 // the daemon ends a page early when its bodies are large
 
 const struct option_spec results_options[] = {
     {"follow", 'f', OPTION_FLAG, NULL, "go on as results come, until the batch is finished", 0, 0},

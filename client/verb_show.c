@@ -186,7 +186,8 @@ static void print_task(const struct output *out, const char *id, int64_t index, 
     if (field_has(task, "id")) {
         output_field(out, "id", field_str(task, "id"));
     }
-    output_field(out, "url", field_str(task, "url"));
+    const char *url = field_str(json_object_get(task, "request"), "url");
+    output_field(out, "url", *url ? url : field_str(result, "url"));
     output_field_tinted(out, "state", tint_of_state(state), state);
     print_waiting(out, json_object_get(task, "waiting_for"));
     report_object(out, "request", json_object_get(task, "request"));

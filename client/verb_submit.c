@@ -121,5 +121,5 @@ int verb_submit(struct app *app, const struct args *a, struct err *e)
     }
     fflush(stdout); // the id is of use while waiting
     json_decref(batch);
-    return wait ? batch_wait_status(app, id, -1, e) : 0;
+    return wait ? batch_await_status(app, id, -1, e) : 0;
 }

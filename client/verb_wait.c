@@ -26,7 +26,7 @@ int verb_wait(struct app *app, const struct args *a, struct err *e)
     if (batch_resolve(app, a->positional[0], id, e) != 0) {
         return -1;
     }
-    return batch_wait_status(app, id, args_number(a, "timeout", -1), e);
+    return batch_await_status(app, id, args_number(a, "timeout", -1), e);
 }
 
 // Draws the batch over what was drawn before (`lines` lines up) and returns how many lines it took.

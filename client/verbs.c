@@ -24,14 +24,14 @@ const struct verb verbs[] = {
     {.name = "fetch",
      .synopsis = "URL…",
      .summary = "fetch URLs, wait, print the bodies in order",
-     .options = {fetch_options, batch_options, task_options_table},
+     .options = {fetch_options, submit_batch_options, submit_task_options},
      .run = verb_fetch,
      .detail = "Failed URLs are told on standard error; the exit status is then 8.\n"
                "With --json each result is one line, with headers and body."},
     {.name = "submit",
      .synopsis = "FILE|-|URL…",
      .summary = "submit a batch, print its id",
-     .options = {submit_options, batch_options, task_options_table},
+     .options = {submit_options, submit_batch_options, submit_task_options},
      .run = verb_submit,
      .detail =
          "A FILE has one URL a line (blank lines and # lines are skipped), or one task object or "
@@ -80,7 +80,7 @@ const struct verb verbs[] = {
      .run = verb_cat},
     {.name = "retry",
      .synopsis = "BATCH",
-     .summary = "submit what failed as a new batch, print its id",
+     .summary = "submit what did not succeed as a new batch",
      .options = {retry_options},
      .run = verb_retry},
     {.name = "cancel",

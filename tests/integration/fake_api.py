@@ -145,7 +145,7 @@ class FakeApi:
             self.keys[key] = batch.id
         document = batch.document()
         if errors:
-            document.update(errors=errors[:20], errors_total=len(errors))
+            document.update(rejected=errors[:20], rejected_total=len(errors))
         return 202, document
 
     def add(self, urls, options=None):
@@ -164,13 +164,14 @@ class FakeApi:
             batches = [b for b in batches if b["state"] == query["state"]]
         if "name" in query:
             batches = [b for b in batches if b["name"] == query["name"]]
-        return self.page("batches", batches, query)
+        return self.page("batches", batches, query, always=False)
 
-    def page(self, member, rows, query, at=0):
-        at = int(query["after"][1:]) if "after" in query else at
+    def page(self, member, rows, query, always=True):
+        at = int(query["after"][1:]) if "after" in query else 0
         limit = min(int(query.get("limit", 100)), self.page_limit)
         part = rows[at:at + limit]
-        return {member: part, "next": "c%d" % (at + len(part)), "more": at + limit < len(rows)}
+        more = at + limit < len(rows)
+        return {member: part, "next": "c%d" % (at + len(part)) if more or always else None, "more": more}
 
     def wait(self, batch, query, ready):
         deadline = time.monotonic() + min(float(query.get("wait", 0)), 60)
@@ -202,7 +203,7 @@ class FakeApi:
     def task(self, batch, index):
         if index >= len(batch.urls):
             raise Problem("not_found", "the batch has no task %d" % index)
-        task = {"index": index, "url": batch.urls[index], "request": {"method": "GET", "timeout_ms": 30000}}
+        task = {"index": index, "request": {"method": "GET", "url": batch.urls[index], "timeout_ms": 30000}}
         if index < batch.done():
             result = batch.result(index)
             result.pop("_body")

@@ -464,7 +464,7 @@ def test_show_and_cat(client, api, tmp_path):
     assert (tmp_path / "b").read_bytes().startswith(b"\0\1\2")
     assert client.run("show", batch.id, "9").returncode == NOT_FOUND
     status, text = client.terminal("cat", batch.id, "1")
-    assert status == FAILURE and "-o FILE" in text and "\0" not in text
+    assert status == FAILURE and "-o" in text and "\0" not in text
 
 
 def test_actions_on_batches(client, api):
@@ -488,6 +488,10 @@ def test_hosts(client, api):
     assert client.run("hosts", "set", "A.Example.", "--concurrency", "2", "--delay", "500ms", "--rate", "1.5").returncode == OK
     assert json.loads(api.seen("PATCH", "/v1/hosts/a.example$")[0][3]) == {"max_concurrency": 2, "delay_ms": 500,
                                                                            "rate_per_s": 1.5}
+    client.run("hosts", "set", "a.example", "--reset", "--rate", "1.5", "-c", "2")
+    assert json.loads(api.seen("PATCH", "/v1/hosts/a.example$")[1][3]) == {"max_concurrency": 2, "delay_ms": None,
+                                                                           "rate_per_s": 1.5}
+    api.hosts["a.example"]["delay_ms"] = 500
     client.run("hosts", "pause", "a.example")
     assert api.hosts["a.example"]["paused"] is True
     assert client.run("hosts").stdout == "a.example\t3\t1\t2\t500\t1.5\tpaused\n"
