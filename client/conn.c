@@ -268,7 +268,7 @@ static int perform(struct exchange *x, struct err *e)
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &x->reply->status);
     long request_size = 0;
     curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &request_size);
-    c->sent = request_size > 0;
+    c->sent = request_size > 0 && !x->source_failed; // half an upload is no submission
     c->reached = c->reached || x->reply->status > 0;
     bool refused = x->reply->status >= 300 && !x->request->raw;
     if (refused && !interrupt_seen() && (rc == CURLE_OK || x->problem.len > 0)) {

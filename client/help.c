@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "client/address.h"
 #include "client/format.h"
 
 #define VERB_WIDTH   28
@@ -49,12 +50,13 @@ void help_overview(FILE *to)
           "every verb\n",
           to);
     print_options(to, global_options);
-    fputs(
-        "\nExit status: 0 ok, 1 failure, 2 wrong usage, 3 daemon unreachable, 4 not authorised, 5 "
-        "not found,\n"
-        "6 input rejected, 7 not finished in time, 8 finished with failed tasks, 130 interrupted.\n"
-        "gather help VERB tells more about one verb.\n",
-        to);
+    fputs("\nWithout --server and GATHER_SERVER: " ADDRESS_DEFAULT_SOCKET " if it is there,\n"
+          "else " ADDRESS_DEFAULT_URL ". A token may also come from GATHER_TOKEN.\n"
+          "\nExit status: 0 ok, 1 failure, 2 wrong usage, 3 daemon unreachable,\n"
+          "4 not authorised, 5 not found, 6 input rejected, 7 not finished in time,\n"
+          "8 finished with failed tasks, 130 interrupted.\n"
+          "\ngather help VERB tells more about one verb.\n",
+          to);
 }
 
 void help_usage_line(FILE *to, const struct verb *v)

@@ -31,8 +31,7 @@ const struct option_spec submit_batch_options[] = {
     {"concurrency", 0, OPTION_NUMBER, "N", "most of this batch in flight at once", 1, 1000000},
     {"fail-fast", 0, OPTION_FLAG, NULL, "the first failure cancels the rest", 0, 0},
     {"partial", 0, OPTION_FLAG, NULL, "submit the valid URLs, leave out the others", 0, 0},
-    {"idempotency-key", 0, OPTION_TEXT, "KEY",
-     "the same key again gives the same batch (default: random)", 0, 0},
+    {"idempotency-key", 0, OPTION_TEXT, "KEY", "the same key again: the same batch", 0, 0},
     {0},
 };
 
@@ -269,7 +268,8 @@ int submission_send(struct app *app, const struct args *a, const struct submissi
     if (again) {
         rc = send_once(app, &r, ret, e);
     }
-    if (rc != 0 && e->code == ERR_UNREACHABLE && conn_sent(app->conn)) {
+    bool in_doubt = rc != 0 && (e->code == ERR_UNREACHABLE || interrupt_seen());
+    if (in_doubt && conn_sent(app->conn)) {
         output_note(&app->out,
                     "the batch may or may not have been accepted; the same command with "
                     "--idempotency-key %s cannot make a second one",

@@ -29,7 +29,7 @@ const struct option_spec ls_options[] = {
 
 const struct option_spec retry_options[] = {
     {"state", 's', OPTION_CHOICE, "failed|cancelled|expired",
-     "only tasks in this state (default: all that did not succeed)", 0, 0},
+     "only these (default: all that did not succeed)", 0, 0},
     {"wait", 'w', OPTION_FLAG, NULL, "wait until the new batch is finished", 0, 0},
     {0},
 };

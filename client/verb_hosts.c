@@ -22,8 +22,7 @@ const struct option_spec hosts_set_options[] = {
     {"delay", 'd', OPTION_DURATION, "DURATION", "between the starts of two requests", 0,
      24 * HOUR_MS},
     {"rate", 'r', OPTION_TEXT, "N", "most requests started per second; 0: no limit", 0, 0},
-    {"reset", 0, OPTION_FLAG, NULL, "back to the configured limits, but for those given here", 0,
-     0},
+    {"reset", 0, OPTION_FLAG, NULL, "back to the configured limits first", 0, 0},
     {0},
 };
 

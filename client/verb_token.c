@@ -13,8 +13,7 @@
 #define NAME_MAX_LEN 64
 
 const struct option_spec token_options[] = {
-    {"scope", 's', OPTION_CHOICE, "read|submit|admin",
-     "what it allows: each more than the one before (default submit)", 0, 0},
+    {"scope", 's', OPTION_CHOICE, "read|submit|admin", "what it allows (default submit)", 0, 0},
     {0},
 };
 

@@ -8,10 +8,8 @@
 #include "client/submission.h"
 
 const struct option_spec global_options[] = {
-    {"server", 0, OPTION_TEXT, "URL|unix:PATH",
-     "where gatherd listens (default: $GATHER_SERVER, its socket, loopback)", 0, 0},
-    {"token-file", 0, OPTION_TEXT, "FILE",
-     "holds the token (default: $GATHER_TOKEN_FILE, $GATHER_TOKEN)", 0, 0},
+    {"server", 0, OPTION_TEXT, "URL|unix:PATH", "where gatherd is (default: $GATHER_SERVER)", 0, 0},
+    {"token-file", 0, OPTION_TEXT, "FILE", "holds the token (default: $GATHER_TOKEN_FILE)", 0, 0},
     {"json", 0, OPTION_FLAG, NULL, "the daemon's JSON instead of tables", 0, 0},
     {"quiet", 'q', OPTION_FLAG, NULL, "no progress and no messages but errors", 0, 0},
     {"no-color", 0, OPTION_FLAG, NULL, "no colours (also: $NO_COLOR)", 0, 0},
@@ -33,13 +31,11 @@ const struct verb verbs[] = {
      .summary = "submit a batch, print its id",
      .options = {submit_options, submit_batch_options, submit_task_options},
      .run = verb_submit,
-     .detail =
-         "A FILE has one URL a line (blank lines and # lines are skipped), or one task object or "
-         "JSON\n"
-         "string a line (.ndjson, .jsonl, or when it begins with { or \"), or is one JSON document "
-         "(.json).\n"
-         "It is sent as it is read, so it may be large. Submitting is safe to repeat after a cut\n"
-         "connection: an idempotency key goes with every submission."},
+     .detail = "A FILE has one URL a line; blank lines and # lines are skipped. Or it is NDJSON:\n"
+               "one task object or JSON string a line (.ndjson, .jsonl, or begins with { or \").\n"
+               "Or it is one JSON document (.json, or it begins with [). It is sent as it is\n"
+               "read, so it may be large. Submitting is safe to repeat after a cut connection:\n"
+               "an idempotency key goes with every submission."},
     {.name = "ls",
      .synopsis = "",
      .summary = "list batches, newest first",
@@ -128,9 +124,9 @@ const struct verb verbs[] = {
      .options = {token_options},
      .run = verb_token_create,
      .offline = true,
-     .detail = "Prints the token, to be kept secret by its user, and the line \"NAME SCOPE "
-               "sha256:HEX\" for the\n"
-               "daemon's tokens file, which does not reveal it."},
+     .detail = "Prints the token, to be kept secret by its user, and the line NAME SCOPE\n"
+               "sha256:HEX for the daemon's tokens file, which does not reveal it.\n"
+               "read: look; submit: also submit, cancel, retry; admin: also hosts and rm."},
     {.name = "api",
      .synopsis = "PATH",
      .summary = "one raw call, prints the answer",

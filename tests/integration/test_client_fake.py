@@ -331,6 +331,17 @@ def test_interrupt_leaves_the_batch_and_says_how_to_come_back(client, api):
     assert not api.seen("POST", "cancel")
 
 
+def test_interrupt_while_reading_a_slow_input_submits_nothing(client, api):
+    process = client.start("submit", "-", stdin=subprocess.PIPE)
+    process.stdin.write("http://a.example/\n")
+    process.stdin.flush()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=5) == INTERRUPTED and not api.batches
+    messages = process.stderr.read()
+    assert "interrupted" in messages and "may or may not" not in messages
+
+
 def test_watch_in_a_pipe_prints_changes(client, api):
     api.duration = 1.2
     batch = api.add(["http://a.example/%d" % i for i in range(4)])
