@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The HTTP API on the main thread: validates, asks the store or fetch by message, reads by the reader, answers.
+// The HTTP API on the main thread: validates, asks the store or fetch by message, reads by the
+// reader, answers.
 #pragma once
 
 #include <stdbool.h>
@@ -23,14 +24,15 @@ struct api_ports {
     struct mailbox *inbox; // the main mailbox; served by api_on_message
     void (*host_query)(void *ctx, struct host_query *q);
     bool (*store_full)(void *ctx);
-    int64_t (*oldest_beat_ms)(void *ctx);  // of store and workers
-    int64_t (*take_lag_us)(void *ctx);     // worst loop lag of all threads since the last call
-    void (*reload)(void *ctx);             // unused until there is such a route
+    int64_t (*oldest_beat_ms)(void *ctx); // of store and workers
+    int64_t (*take_lag_us)(void *ctx);    // worst loop lag of all threads since the last call
+    void (*reload)(void *ctx);            // unused until there is such a route
     void *ctx;
     struct metrics *metrics;
 
     struct reader *reader;
-    int (*batch)(struct reader *r, const uint8_t id[UUID_SIZE], struct err *e, struct batch_info **ret);
+    int (*batch)(struct reader *r, const uint8_t id[UUID_SIZE], struct err *e,
+                 struct batch_info **ret);
     int (*batches)(struct reader *r, const struct batch_filter *f,
                    int (*fn)(void *ctx, const struct batch_info *b), void *ctx, struct err *e);
     int (*results)(struct reader *r, const struct results_query *q,
@@ -49,13 +51,17 @@ struct api_ports {
                        uint8_t ret_hash[32]);
 };
 
-// Listens as configured (or on `passed_fds` of the service manager). Refuses, with a text that says why, a TCP listener without tokens
-// unless it is on loopback and allow_anonymous is set. Main thread, like everything here.
+// Listens as configured (or on `passed_fds` of the service manager). Refuses, with a text that says
+// why, a TCP listener without tokens unless it is on loopback and allow_anonymous is set. Main
+// thread, like everything here.
 int api_new(struct loop *loop, const struct config *config, const struct api_ports *ports,
             const int *passed_fds, size_t n_passed_fds, struct err *e, struct api **ret);
-void api_on_message(struct api *a, struct message *m); // RING_UPLOAD_REPLY, _CONTROL_REPLY, _CHANGED, _HOST_QUERY
+void api_on_message(struct api *a,
+                    struct message *m); // RING_UPLOAD_REPLY, _CONTROL_REPLY, _CHANGED, _HOST_QUERY
 void api_set_ready(struct api *a, bool ready, const char *why_not);
-int api_reload(struct api *a, const struct config *config, struct err *e); // tokens, limits, address policy; keeps the old on error
-void api_drain(struct api *a);  // no new submissions (503 draining); waiting requests are answered; listeners close
+int api_reload(struct api *a, const struct config *config,
+               struct err *e); // tokens, limits, address policy; keeps the old on error
+void api_drain(struct api *a); // no new submissions (503 draining); waiting requests are answered;
+                               // listeners close
 unsigned api_connections(const struct api *a);
 void api_free(struct api **a);

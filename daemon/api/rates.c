@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The ring of samples. Pure.
+#include "daemon/api/rates.h"
+
+void rates_add(struct rates *r, const struct rate_sample *sample)
+{
+    r->v[r->next] = *sample;
+    r->next = (r->next + 1) % RATES_SAMPLES;
+    if (r->n < RATES_SAMPLES) {
+        r->n++;
+    }
+}
+
+static const struct rate_sample *back(const struct rates *r, size_t i)
+{
+    return &r->v[(r->next + RATES_SAMPLES - 1 - i) % RATES_SAMPLES];
+}
+
+struct rate rates_over(const struct rates *r, int64_t window_ms)
+{
+    if (r->n < 2) {
+        return (struct rate){0, 0};
+    }
+    const struct rate_sample *last = back(r, 0), *first = back(r, 1);
+    for (size_t i = 2; i < r->n && last->at_ms - back(r, i)->at_ms <= window_ms; i++) {
+        first = back(r, i);
+    }
+    double seconds = (double)(last->at_ms - first->at_ms) / 1000.0;
+    if (seconds <= 0) {
+        return (struct rate){0, 0};
+    }
+    return (struct rate){(double)(last->results - first->results) / seconds,
+                         (double)(last->bytes - first->bytes) / seconds};
+}
