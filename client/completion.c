@@ -80,7 +80,7 @@ static void print_argument_arms(void)
             printf("        %s) words=\"@last $(gather ls --quiet 2>/dev/null | cut -f1)\" ;;\n",
                    v->name);
         } else if (strstr(v->synopsis, "FILE")) {
-            printf("        %s) compopt -o default; return ;;\n", v->name);
+            printf("        %s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", v->name);
         }
     }
     fputs("        completion) words=\"bash zsh fish\" ;;\n        help) words=\"", stdout);
