@@ -25,7 +25,7 @@ def test_stats(api, origin, host):
     api.run([origin.url("/ok", host)] * 3)
     stats = api.get_json("/v1/stats")
     assert stats["version"] and stats["uptime_ms"] >= 0
-    assert stats["queued"] == 0 and stats["in_flight"] == 0
+    assert stats["tasks"]["succeeded"] >= 3 and stats["tasks"]["in_flight"] == 0
 
 
 SAMPLE = re.compile(r'^[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+]?([0-9.e+-]+|Inf|NaN)$', re.I)
@@ -49,13 +49,12 @@ def test_metrics_are_prometheus_text(api):
 
 
 def test_metrics_count_what_happens(api, origin, host):
-    def total():
-        values = re.findall(r"^gatherd_\S*results?\S*total\S*\s+([0-9.e+]+)$", metrics(api), re.M)
-        return sum(map(float, values))
+    def count(state):
+        return float(re.search(rf"^gatherd_tasks_{state}_total ([0-9.e+]+)$", metrics(api), re.M).group(1))
 
-    before = total()
-    api.run([origin.url("/ok", host)] * 5)
-    assert total() - before >= 5
+    before = count("succeeded"), count("failed")
+    api.run([origin.url("/ok", host)] * 5 + [origin.url("/status/404", host)] * 2)
+    assert (count("succeeded"), count("failed")) == (before[0] + 5, before[1] + 2)
 
 
 # -- the schema ---------------------------------------------------------------------------------
