@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The HTTP/1.1 server behind which libevhtp lives. Main thread only; every callback runs on its loop.
+// The HTTP/1.1 server behind which libevhtp lives. Main thread only; every callback runs on its
+// loop.
 //
-// Life of an exchange: `on_request` is called once the head is complete and valid. The handler answers at once
-// with http_respond, or asks for the body with http_read_body, or waits (long poll) and answers later, or begins a
-// stream. After the answer is complete (http_respond, http_stream_end, http_abort) or after `on_gone`, the
-// exchange is no longer the handler's to touch. An answer given before the body was read makes the
-// server stop reading, send, linger a little and close (RFC 9112 §9.6).
+// Life of an exchange: `on_request` is called once the head is complete and valid. The handler
+// answers at once with http_respond, or asks for the body with http_read_body, or waits (long poll)
+// and answers later, or begins a stream. After the answer is complete (http_respond,
+// http_stream_end, http_abort) or after `on_gone`, the exchange is no longer the handler's to
+// touch. An answer given before the body was read makes the server stop reading, send, linger a
+// little and close (RFC 9112 §9.6).
 //
 // The server answers by itself, as problem+json, whatever is wrong with framing, sizes and time
 // (400 408 411 413 414 417 431 501 505, 503 when full); handlers never see such requests.
@@ -37,16 +39,16 @@ struct http_field {
 };
 
 struct http_server_config {
-    unsigned max_connections;      // one more is answered 503 + Retry-After and closed
-    uint64_t max_body;             // bytes of any request body (limits.request_body)
-    unsigned max_head;             // 16384
-    unsigned max_fields;           // 100
-    int64_t head_timeout_ms;       // 10000, absolute, from the first byte (or from accept)
-    int64_t idle_timeout_ms;       // 60000, between requests of a kept connection
-    int64_t body_min_rate;         // bytes/s a body must average after body_grace_ms, else 408
-    int64_t body_grace_ms;         // 10000
-    int64_t write_timeout_ms;      // 30000 without any byte taken by the client: close
-    unsigned max_keepalive;        // requests on one connection, then Connection: close
+    unsigned max_connections; // one more is answered 503 + Retry-After and closed
+    uint64_t max_body;        // bytes of any request body (limits.request_body)
+    unsigned max_head;        // 16384
+    unsigned max_fields;      // 100
+    int64_t head_timeout_ms;  // 10000, absolute, from the first byte (or from accept)
+    int64_t idle_timeout_ms;  // 60000, between requests of a kept connection
+    int64_t body_min_rate;    // bytes/s a body must average after body_grace_ms, else 408
+    int64_t body_grace_ms;    // 10000
+    int64_t write_timeout_ms; // 30000 without any byte taken by the client: close
+    unsigned max_keepalive;   // requests on one connection, then Connection: close
 };
 
 // Defaults of the fields above with the given two.
@@ -60,26 +62,32 @@ int http_server_new(struct event_base *base, const struct http_server_config *co
                     struct http_server **ret);
 void http_server_free(struct http_server **s); // closes all; on_gone is called for open exchanges
 
-// "127.0.0.1:7070", "[::1]:7070", ":7070" not allowed. Port 0 takes a free one; *ret_port is the real one.
-int http_server_listen_tcp(struct http_server *s, const char *address, struct err *e, unsigned *ret_port);
+// "127.0.0.1:7070", "[::1]:7070", ":7070" not allowed. Port 0 takes a free one; *ret_port is the
+// real one.
+int http_server_listen_tcp(struct http_server *s, const char *address, struct err *e,
+                           unsigned *ret_port);
 // Replaces a dead socket file, refuses a live one. Mode 0660.
 int http_server_listen_unix(struct http_server *s, const char *path, struct err *e);
 // A listening socket passed by the service manager; taken over.
 int http_server_listen_fd(struct http_server *s, int fd, struct err *e);
-// Stops accepting; open connections are closed as their exchanges end (answers carry Connection: close).
+// Stops accepting; open connections are closed as their exchanges end (answers carry Connection:
+// close).
 void http_server_drain(struct http_server *s);
 unsigned http_server_connections(const struct http_server *s);
 
 // The request. Strings live until the exchange ends.
 enum http_method http_method(const struct http_exchange *x); // of a HEAD request: HTTP_HEAD
 const char *http_method_name(enum http_method method);
-const char *http_path(const struct http_exchange *x);  // as sent (absolute form reduced to its path), escapes kept, "/…"
-const char *http_query(const struct http_exchange *x); // as sent, without "?"; NULL if there is none
-const char *http_header(const struct http_exchange *x, const char *name); // first value, any case; NULL
+const char *http_path(const struct http_exchange
+                          *x); // as sent (absolute form reduced to its path), escapes kept, "/…"
+const char *
+http_query(const struct http_exchange *x); // as sent, without "?"; NULL if there is none
+const char *http_header(const struct http_exchange *x,
+                        const char *name); // first value, any case; NULL
 unsigned http_header_count(const struct http_exchange *x, const char *name);
-bool http_has_body(const struct http_exchange *x);            // Content-Length > 0 or chunked
-int64_t http_content_length(const struct http_exchange *x);   // -1: chunked; 0 without body
-bool http_peer_is_local(const struct http_exchange *x);       // unix socket or loopback address
+bool http_has_body(const struct http_exchange *x);          // Content-Length > 0 or chunked
+int64_t http_content_length(const struct http_exchange *x); // -1: chunked; 0 without body
+bool http_peer_is_local(const struct http_exchange *x);     // unix socket or loopback address
 bool http_peer_is_unix(const struct http_exchange *x);
 
 // Reading the body. Sends 100 Continue if it was asked for.
@@ -88,25 +96,29 @@ struct http_body_ops {
     void (*on_data)(void *ctx, struct http_exchange *x, const void *p, size_t n);
     void (*on_end)(void *ctx, struct http_exchange *x); // the whole body was given
 };
-void http_read_body(struct http_exchange *x, uint64_t max, const struct http_body_ops *ops, void *ctx);
+void http_read_body(struct http_exchange *x, uint64_t max, const struct http_body_ops *ops,
+                    void *ctx);
 void http_pause_body(struct http_exchange *x);  // back-pressure: no on_data until resumed
 void http_resume_body(struct http_exchange *x); // callable from inside on_data or any later turn
 
-// Called once if the client leaves or the server answers by itself (timeout, 413) before the handler's answer is
-// complete. `x` must not be used afterwards. NULL removes it.
-void http_on_gone(struct http_exchange *x, void (*on_gone)(void *ctx, struct http_exchange *x), void *ctx);
+// Called once if the client leaves or the server answers by itself (timeout, 413) before the
+// handler's answer is complete. `x` must not be used afterwards. NULL removes it.
+void http_on_gone(struct http_exchange *x, void (*on_gone)(void *ctx, struct http_exchange *x),
+                  void *ctx);
 
 // A complete answer. `body` (may be NULL) is taken: emptied by the call. Content-Length, Date and
 // Connection are added; for HEAD and 304 the body is not sent but its length is stated (HEAD).
 void http_respond(struct http_exchange *x, int status, const char *content_type,
                   const struct http_field *fields, size_t n_fields, struct buf *body);
 
-// An answer written piece by piece: chunked, or with a length when content_length >= 0. `on_drained` is called
-// (never from inside a call of this module) whenever less than 64 KiB wait to be sent, and once at the start.
+// An answer written piece by piece: chunked, or with a length when content_length >= 0.
+// `on_drained` is called (never from inside a call of this module) whenever less than 64 KiB wait
+// to be sent, and once at the start.
 void http_stream_start(struct http_exchange *x, int status, const char *content_type,
                        const struct http_field *fields, size_t n_fields, int64_t content_length,
                        void (*on_drained)(void *ctx, struct http_exchange *x), void *ctx);
 void http_stream_write(struct http_exchange *x, const void *p, size_t n); // copies
-size_t http_stream_pending(const struct http_exchange *x);                // bytes not yet with the kernel
+size_t http_stream_pending(const struct http_exchange *x); // bytes not yet with the kernel
 void http_stream_end(struct http_exchange *x);
-void http_abort(struct http_exchange *x); // closes the connection at once: the answer stays visibly cut
+void http_abort(
+    struct http_exchange *x); // closes the connection at once: the answer stays visibly cut
