@@ -33,8 +33,7 @@ struct loop {
     struct service *services;
     struct mailbox *own; // beats and stops come through here
     _Atomic int64_t lag_us;
-    _Atomic int64_t beat_ms;
-    _Atomic int beat_asked;
+    _Atomic int64_t asked_ms; // since when a beat has been asked for; 0: it was given
 };
 
 static void free_message(struct message *m)
@@ -48,8 +47,7 @@ static void on_own_message(void *ctx, struct message *m)
     if (m->kind == KIND_STOP) {
         event_base_loopbreak(l->base);
     } else {
-        atomic_store(&l->beat_ms, clock_monotonic_ms());
-        atomic_store(&l->beat_asked, 0);
+        atomic_store(&l->asked_ms, 0);
     }
     free_message(m);
 }
@@ -71,7 +69,6 @@ int loop_new(const char *name, struct err *e, struct loop **ret)
         return err_set(e, ERR_SYSTEM, "out of memory");
     }
     snprintf(l->name, sizeof(l->name), "%s", name);
-    atomic_store(&l->beat_ms, clock_monotonic_ms());
     l->base = event_base_new();
     if (l->base == NULL) {
         err_set(e, ERR_SYSTEM, "cannot create the event loop %s", name);
@@ -186,10 +183,13 @@ int64_t loop_take_lag_us(struct loop *l)
 
 int64_t loop_last_beat_ms(struct loop *l)
 {
-    if (atomic_exchange(&l->beat_asked, 1) == 0) {
+    int64_t now = clock_monotonic_ms();
+    int64_t asked = 0;
+    if (atomic_compare_exchange_strong(&l->asked_ms, &asked, now)) {
         post_own(l, KIND_BEAT);
+        return now;
     }
-    return atomic_load(&l->beat_ms);
+    return asked;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
