@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// See disk.h.
+#include "daemon/store/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define BALLAST_BYTES (8 * 1024 * 1024)
+
+static char *beside(const char *path, const char *suffix)
+{
+    size_t n = strlen(path) + strlen(suffix) + 1;
+    char *s = malloc(n);
+    if (s != NULL) {
+        snprintf(s, n, "%s%s", path, suffix);
+    }
+    return s;
+}
+
+static int locked_elsewhere(int fd, const char *path, struct err *e)
+{
+    char holder[32] = "";
+    ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+    long pid = n > 0 ? strtol(holder, NULL, 10) : 0;
+    if (pid > 0) {
+        return err_set(
+            e, ERR_CONFIG,
+            "the database is in use by process %ld (lock file %s): stop it, or set store.path", pid,
+            path);
+    }
+    return err_set(
+        e, ERR_CONFIG,
+        "the database is in use by another process (lock file %s): stop it, or set store.path",
+        path);
+}
+
+static int lock(struct disk *d, const char *path, struct err *e)
+{
+    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (d->lock_fd < 0) {
+        return err_set_errno(e, errno, "cannot open the lock file %s", path);
+    }
+    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        return errno == EWOULDBLOCK ? locked_elsewhere(d->lock_fd, path, e)
+                                    : err_set_errno(e, errno, "cannot lock %s", path);
+    }
+    char text[32];
+    int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    if (ftruncate(d->lock_fd, 0) < 0 || pwrite(d->lock_fd, text, (size_t)n, 0) != n) {
+        return err_set_errno(e, errno, "cannot write the lock file %s", path);
+    }
+    return 0;
+}
+
+int disk_init(struct disk *d, const char *path, struct err *e)
+{
+    memset(d, 0, sizeof(*d));
+    d->lock_fd = -1;
+    char *lock_path = beside(path, ".lock");
+    d->ballast_path = beside(path, ".ballast");
+    d->db_path = beside(path, "");
+    d->wal_path = beside(path, "-wal");
+    int r = -1;
+    if (lock_path == NULL || d->ballast_path == NULL || d->db_path == NULL || d->wal_path == NULL) {
+        err_set(e, ERR_SYSTEM, "out of memory");
+    } else {
+        r = lock(d, lock_path, e);
+    }
+    free(lock_path);
+    if (r < 0) {
+        disk_done(d);
+    }
+    return r;
+}
+
+void disk_done(struct disk *d)
+{
+    if (d->lock_fd >= 0) {
+        close(d->lock_fd); // the lock goes with it; the file stays, so that nobody locks a deleted
+                           // one
+    }
+    free(d->ballast_path);
+    free(d->db_path);
+    free(d->wal_path);
+    memset(d, 0, sizeof(*d));
+    d->lock_fd = -1;
+}
+
+void disk_take_ballast(struct disk *d)
+{
+    if (d->ballast) {
+        return;
+    }
+    int fd = open(d->ballast_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return;
+    }
+    if (posix_fallocate(fd, 0, BALLAST_BYTES) == 0) {
+        d->ballast = true;
+    } else {
+        unlink(d->ballast_path);
+    }
+    close(fd);
+}
+
+bool disk_give_ballast(struct disk *d)
+{
+    bool had = d->ballast;
+    if (had) {
+        unlink(d->ballast_path);
+        d->ballast = false;
+    }
+    return had;
+}
+
+int disk_free(const struct disk *d, uint64_t *ret)
+{
+    struct statvfs v;
+    if (statvfs(d->db_path, &v) < 0) {
+        return -1;
+    }
+    *ret = (uint64_t)v.f_bavail * v.f_frsize;
+    return 0;
+}
+
+int64_t disk_used(const struct disk *d)
+{
+    struct stat st;
+    int64_t sum = stat(d->db_path, &st) == 0 ? st.st_size : 0;
+    return sum + (stat(d->wal_path, &st) == 0 ? st.st_size : 0);
+}

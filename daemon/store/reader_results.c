@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+// Results as pages: which ones (by seq or by index, filtered by state) is found in the indexes
+// first, then each row is read. So a rare state in a batch of a million costs as little as a common
+// one. On the API's thread.
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/store/body_parts.h"
+#include "daemon/store/reader_internal.h"
+
+enum {
+    SQL_BY_SEQ,
+    SQL_BY_STATE,
+    SQL_BY_INDEX,
+    SQL_ROW,
+    SQL_TASK_RESULT,
+    SQL_TASK_ROW,
+    SQL_PARTS,
+    SQL__N
+};
+
+#define FIRST_STATE TASK_SUCCEEDED
+#define LAST_STATE  TASK_STATE_EXPIRED
+
+#define ROW_COLUMNS                                                                                \
+    "r.id, r.task, t.url, t.ext_id, t.metadata, r.state, r.status, r.error, r.message, "           \
+    "r.retryable,"                                                                                 \
+    " r.attempts, r.final_url, r.redirects, r.http_version, r.remote_ip, r.content_type, r.size,"  \
+    " r.has_body, r.complete, r.sha256, r.queued_ms, r.dns_ms, r.connect_ms, r.tls_ms,"            \
+    " r.first_byte_ms, r.total_ms, r.started_at, r.finished_at, r.body, r.headers"
+
+static const char *const sql[SQL__N] = {
+    [SQL_BY_SEQ] = "SELECT id FROM result WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+    [SQL_BY_STATE] = "SELECT id FROM result INDEXED BY result_state WHERE state = ?4 AND id > ?1"
+                     " AND id < ?2 ORDER BY id LIMIT ?3",
+    [SQL_BY_INDEX] = "SELECT id FROM result INDEXED BY result_task WHERE task > ?1 AND task < ?2"
+                     " AND (?4 >> state) & 1 ORDER BY task LIMIT ?3",
+    [SQL_ROW] = "SELECT " ROW_COLUMNS " FROM result r JOIN task t ON t.id = r.task WHERE r.id = ?",
+    // Apart from SQL_ROW, which may be open: a callback of reader_results may ask for a task.
+    [SQL_TASK_ROW] =
+        "SELECT " ROW_COLUMNS " FROM result r JOIN task t ON t.id = r.task WHERE r.id = ?",
+    [SQL_TASK_RESULT] = "SELECT id FROM result INDEXED BY result_task WHERE task = ?",
+    [SQL_PARTS] = "SELECT data FROM body WHERE id >= ? AND id < ? ORDER BY id",
+};
+
+int reader_results_open(struct reader *r, struct err *e)
+{
+    return db_prepare(&r->db, sql, SQL__N, e, &r->result_sql);
+}
+
+// Numbers of results, in the order they are to be given.
+struct page {
+    int64_t *ids;
+    size_t n, cap;
+};
+
+static int collect(struct reader *r, sqlite3_stmt *st, struct page *p, size_t room)
+{
+    int step = 0;
+    for (size_t i = 0; i < room && (step = db_step(&r->db, st)) == 1; i++) {
+        p->ids[p->n++] = db_int(st, 0);
+    }
+    db_reset(st);
+    return step < 0 ? -1 : 0;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x, y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x < y ? -1 : x > y;
+}
+
+static int find_by_index(struct reader *r, const struct results_query *q, unsigned states,
+                         struct page *p)
+{
+    int64_t start = (int64_t)task_key(q->batch, 0);
+    sqlite3_stmt *st = r->result_sql.v[SQL_BY_INDEX];
+    db_bind(st, "iiii", start + q->after, (int64_t)task_key(q->batch + 1, 0), (int64_t)q->limit,
+            (int64_t)states);
+    return collect(r, st, p, q->limit);
+}
+
+static int find_by_seq(struct reader *r, const struct results_query *q, unsigned states,
+                       struct page *p)
+{
+    int64_t start = (int64_t)task_key(q->batch, 0) + q->after;
+    int64_t end = (int64_t)task_key(q->batch + 1, 0);
+    if (states == 0) {
+        sqlite3_stmt *st = r->result_sql.v[SQL_BY_SEQ];
+        db_bind(st, "iii", start, end, (int64_t)q->limit);
+        return collect(r, st, p, q->limit);
+    }
+    for (int state = FIRST_STATE; state <= LAST_STATE; state++) {
+        if ((states >> state & 1U) == 0) {
+            continue;
+        }
+        sqlite3_stmt *st = r->result_sql.v[SQL_BY_STATE];
+        db_bind(st, "iiii", start, end, (int64_t)q->limit, (int64_t)state);
+        if (collect(r, st, p, q->limit) < 0) {
+            return -1;
+        }
+    }
+    qsort(p->ids, p->n, sizeof(*p->ids), compare_ids);
+    p->n = p->n > q->limit ? q->limit : p->n;
+    return 0;
+}
+
+static struct result_row read_row(sqlite3_stmt *st)
+{
+    struct result_row row = {
+        .batch = task_key_batch((uint64_t)db_int(st, 1)),
+        .index = task_key_index((uint64_t)db_int(st, 1)),
+        .seq = (int64_t)task_key_index((uint64_t)db_int(st, 0)),
+        .url = db_text(st, 2),
+        .ext_id = db_text(st, 3),
+        .metadata = db_text(st, 4),
+        .state = (enum task_state)db_int(st, 5),
+        .status = (int)db_int(st, 6),
+        .error = (enum task_error)db_int(st, 7),
+        .message = db_text(st, 8),
+        .retryable = db_int(st, 9) != 0,
+        .attempts = (int)db_int(st, 10),
+        .final_url = db_text(st, 11),
+        .redirects = db_text(st, 12),
+        .http_version = db_text(st, 13),
+        .remote_ip = db_text(st, 14),
+        .content_type = db_text(st, 15),
+        .size = (uint64_t)db_int(st, 16),
+        .has_body = db_int(st, 17) != 0,
+        .complete = db_int(st, 18) != 0,
+        .timing = {(int32_t)db_int(st, 20), (int32_t)db_int(st, 21), (int32_t)db_int(st, 22),
+                   (int32_t)db_int(st, 23), (int32_t)db_int(st, 24), (int32_t)db_int(st, 25)},
+        .started_at = db_int(st, 26),
+        .finished_at = db_int(st, 27),
+    };
+    db_blob(st, 19, row.sha256, sizeof(row.sha256));
+    row.final_url = row.final_url == NULL ? row.url : row.final_url;
+    row.redirects = row.redirects == NULL ? "[]" : row.redirects;
+    return row;
+}
+
+// A whole body into memory: borrowed from `into`.
+static int read_body(struct reader *r, int64_t first, struct result_row *row, struct buf *into)
+{
+    buf_reset(into);
+    row->body = "";
+    if (first == 0) {
+        return 0;
+    }
+    sqlite3_stmt *st = r->result_sql.v[SQL_PARTS];
+    db_bind(st, "ii", first, first + body_parts((int64_t)row->size));
+    int step;
+    while ((step = db_step(&r->db, st)) == 1) {
+        buf_append(into, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+    }
+    if (step < 0 || into->failed) {
+        return db_fail(&r->db, SQLITE_NOMEM);
+    }
+    row->body = into->data;
+    row->body_len = into->len;
+    return 0;
+}
+
+struct giving {
+    struct reader *r;
+    const struct results_query *q;
+    result_row_fn *fn;
+    void *ctx;
+    struct buf body;
+    size_t bytes;
+    int n;
+};
+
+// 1: go on; 0: enough; -1: failed.
+static int give(struct giving *g, int64_t id)
+{
+    sqlite3_stmt *st = g->r->result_sql.v[SQL_ROW];
+    db_bind(st, "i", id);
+    int step = db_step(&g->r->db, st);
+    if (step != 1) {
+        return step < 0 ? -1 : 1; // deleted meanwhile
+    }
+    struct result_row row = read_row(st);
+    if (g->q->include & RESULTS_WITH_HEADERS) {
+        row.headers = db_text(st, 29);
+    }
+    bool with_body = (g->q->include & RESULTS_WITH_BODY) != 0 && row.has_body;
+    if (with_body && g->n > 0 && g->bytes + row.size > g->q->max_bytes) {
+        db_reset(st);
+        return 0;
+    }
+    if (with_body && read_body(g->r, db_int(st, 28), &row, &g->body) < 0) {
+        db_reset(st);
+        return -1;
+    }
+    g->bytes += row.body_len;
+    g->n++;
+    bool enough = g->fn(g->ctx, &row) != 0 || (with_body && g->bytes >= g->q->max_bytes);
+    db_reset(st);
+    return enough ? 0 : 1;
+}
+
+int reader_results(struct reader *r, const struct results_query *q, result_row_fn *fn, void *ctx,
+                   struct err *e)
+{
+    unsigned all = 1U << TASK_SUCCEEDED | 1U << TASK_FAILED | 1U << TASK_STATE_CANCELLED |
+                   1U << TASK_STATE_EXPIRED;
+    unsigned states = q->states & all;
+    if (q->states != 0 && states == 0) {
+        return 0; // results are in none of these states
+    }
+    struct page page = {.ids = calloc((size_t)q->limit * 4 + 1, sizeof(int64_t))};
+    if (page.ids == NULL) {
+        db_fail(&r->db, SQLITE_NOMEM);
+        return reader_fail(r, e);
+    }
+    struct giving g = {.r = r, .q = q, .fn = fn, .ctx = ctx, .body = BUF_INIT(SIZE_MAX / 2)};
+    int step = q->by_index ? find_by_index(r, q, states == 0 ? all : states, &page)
+                           : find_by_seq(r, q, states == all ? 0 : states, &page);
+    for (size_t i = 0; step >= 0 && i < page.n; i++) {
+        step = give(&g, page.ids[i]);
+        if (step == 0) {
+            break;
+        }
+    }
+    buf_done(&g.body);
+    free(page.ids);
+    return step < 0 ? reader_fail(r, e) : g.n;
+}
+
+int reader_result_of(struct reader *r, uint64_t batch, uint32_t index, result_seen_fn *fn,
+                     void *ctx)
+{
+    sqlite3_stmt *find = r->result_sql.v[SQL_TASK_RESULT], *st = r->result_sql.v[SQL_TASK_ROW];
+    db_bind(find, "i", (int64_t)task_key(batch, index));
+    int step = db_step(&r->db, find);
+    if (step == 1) {
+        db_bind(st, "i", db_int(find, 0));
+        db_reset(find);
+        step = db_step(&r->db, st);
+    }
+    if (step == 1) {
+        struct result_row row = read_row(st);
+        row.headers = db_text(st, 29);
+        fn(ctx, &row);
+        db_reset(st);
+    } else if (step == 0) {
+        fn(ctx, NULL);
+    }
+    return step < 0 ? -1 : 0;
+}

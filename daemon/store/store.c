@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+// The store's thread: takes the mailbox, sorts it, runs a group, answers claims, checkpoints. What
+// a message means is in the other files.
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/store/store_internal.h"
+
+#define IDLE_MS          1000
+#define CHECKPOINT_PAGES 4000
+
+struct config_message {
+    struct message msg;
+    struct settings settings;
+};
+
+// ---- messages that are no writing ----
+
+static void on_progress(struct store *s, const struct progress *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        struct live_batch *b = live_get(&s->live, &s->db, m->v[i].batch);
+        if (b == NULL || b->state == BATCH_REMOVED) {
+            continue;
+        }
+        b->running += m->v[i].delta;
+        bool first = b->started_at == 0 && m->v[i].delta > 0;
+        if (first) {
+            b->started_at = s->now_at;
+        }
+        live_touch(&s->live, b, s->now_at, first);
+    }
+}
+
+// Takes a message from the mailbox to the list it waits in, or handles what needs no transaction.
+static void sort_message(struct store *s, struct message *m)
+{
+    switch (m->kind) {
+    case RING_UPLOAD: list_push_back(&s->uploads_in, &m->link); return;
+    case RING_CLAIM:
+    case RING_SCAN: list_push_back(&s->reads, &m->link); return;
+    case RING_PROGRESS: on_progress(s, (struct progress *)m); break;
+    case RING_RELEASE:
+        for (size_t i = 0; i < ((struct release *)m)->n; i++) {
+            store_no_longer_out(s, ((struct release *)m)->v[i].task, true);
+        }
+        break;
+    case RING_CONFIG: s->settings = ((struct config_message *)m)->settings; break;
+    case RING_STOP: s->stopping = true; break;
+    default: list_push_back(&s->urgent, &m->link); return;
+    }
+    m->free(m);
+}
+
+// ---- claims: they only read ----
+
+static int answer_reads(struct store *s)
+{
+    if (list_empty(&s->reads)) {
+        return 0;
+    }
+    int r = db_run(&s->db, "BEGIN");
+    while (r == 0) {
+        struct list *link = list_pop_front(&s->reads);
+        if (link == NULL) {
+            break;
+        }
+        struct message *m = list_entry(link, struct message, link);
+        r = m->kind == RING_CLAIM ? claim_answer(s, (struct claim *)m)
+                                  : hosts_scan(s, (struct host_scan *)m);
+        m->free(m);
+    }
+    return db_run(&s->db, "COMMIT") < 0 ? -1 : r;
+}
+
+static void run_reads(struct store *s)
+{
+    // A claim that cannot be answered would leave its host waiting for ever, so a failure here is
+    // fatal.
+    if (s->dead || answer_reads(s) < 0 || notify_refused(s) < 0) {
+        store_fatal(s, "%s", s->db.text);
+        return;
+    }
+    struct changed *changed;
+    if (live_take_changed(&s->live, &changed) < 0) {
+        store_fatal(s, "out of memory");
+        return;
+    }
+    if (changed != NULL) {
+        store_to_api(s, changed);
+    }
+    store_post_answers(s);
+    live_trim(&s->live);
+}
+
+// ---- the thread ----
+
+static void look_at_disk(struct store *s)
+{
+    int64_t now = clock_monotonic_ms();
+    if (now - s->disk_seen_ms < 1000) {
+        return;
+    }
+    s->disk_seen_ms = now;
+    uint64_t bytes;
+    if (disk_free(&s->disk, &bytes) < 0) {
+        return;
+    }
+    bool full = bytes < s->settings.min_free;
+    if (full != atomic_load(&s->full)) {
+        log_warn(full ? "the disk is nearly full: submissions are refused free=%llu"
+                      : "there is space again: submissions are accepted free=%llu",
+                 (unsigned long long)bytes);
+        atomic_store(&s->full, full);
+    }
+    if (!full) {
+        disk_take_ballast(&s->disk);
+    }
+    metrics_set(s->ports.metrics, METRIC_STORE_FREE_BYTES,
+                bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX);
+    metrics_set(s->ports.metrics, METRIC_STORE_BYTES, disk_used(&s->disk));
+}
+
+static void checkpoint(struct store *s)
+{
+    if (s->dead || s->db.wal_pages < CHECKPOINT_PAGES) {
+        return;
+    }
+    int in_log = 0;
+    int rc =
+        sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, NULL);
+    // A reader in the way is no failure; the next one will do. After a full checkpoint the log
+    // starts anew.
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL) {
+        db_fail(&s->db, rc);
+        store_fatal(s, "checkpoint: %s", s->db.text);
+    }
+    s->db.wal_pages = 0;
+}
+
+static void turn(struct store *s)
+{
+    s->now_at = clock_wall_at();
+    atomic_store_explicit(&s->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
+    look_at_disk(s);
+    struct list taken;
+    list_init(&taken);
+    mailbox_take(s->mailbox, &taken);
+    for (struct list *l = list_pop_front(&taken); l != NULL; l = list_pop_front(&taken)) {
+        struct message *m = list_entry(l, struct message, link);
+        if (s->dead && m->kind != RING_STOP) {
+            m->free(m);
+        } else {
+            sort_message(s, m);
+        }
+    }
+    if (db_fault(&s->db) != DB_FINE) {
+        store_fatal(s, "%s", s->db.text);
+    }
+    store_run_group(s);
+    run_reads(s);
+    checkpoint(s);
+    metrics_set(s->ports.metrics, METRIC_TASKS_UNFINISHED, s->back.unfinished);
+}
+
+// How long the thread may sleep now.
+static int sleep_ms(const struct store *s)
+{
+    int64_t wait = IDLE_MS;
+    int64_t now = clock_monotonic_ms();
+    bool waiting =
+        !list_empty(&s->urgent) || !list_empty(&s->uploads_in) || store_background_wanted(s);
+    if (waiting) {
+        wait = s->stalled_ms > now ? s->stalled_ms - now : 0;
+    } else if (s->wake_at > 0) {
+        int64_t due = s->wake_at - clock_wall_at();
+        wait = due < 0 ? 0 : due < wait ? due : wait;
+    }
+    return s->dead ? IDLE_MS : (int)wait;
+}
+
+static bool may_end(const struct store *s)
+{
+    bool done = list_empty(&s->urgent) && list_empty(&s->uploads_in);
+    return s->stopping && (done || s->dead || s->stalled_ms > clock_monotonic_ms());
+}
+
+static void *run(void *arg)
+{
+    struct store *s = arg;
+    if (notify_hosts(s, NULL, 0, s->back.unfinished > 0) < 0 || timers_next(s) < 0) {
+        store_fatal(s, "%s", s->db.text);
+    }
+    store_post_answers(s);
+    do {
+        struct pollfd p = {.fd = mailbox_fd(s->mailbox), .events = POLLIN};
+        if (poll(&p, 1, sleep_ms(s)) < 0 && errno != EINTR) {
+            store_fatal(s, "poll: %s", strerror(errno));
+        }
+        turn(s);
+    } while (!may_end(s));
+    return NULL;
+}
+
+// ---- public functions, on the main thread ----
+
+static struct settings settings_of(const struct config *config)
+{
+    return (struct settings){.retention_ms = config->store.retention_ms,
+                             .min_free = config->store.min_free,
+                             .max_queued = config->fetch.max_queued};
+}
+
+static void store_free(struct store *s)
+{
+    store_drop_answers(s);
+    store_free_list(&s->urgent);
+    store_free_list(&s->uploads_in);
+    store_free_list(&s->reads);
+    store_free_list(&s->group);
+    struct statements *sets[] = {&s->claim_sql, &s->record_sql, &s->control_sql,
+                                 &s->halt_sql,  &s->timer_sql,  &s->notify_sql};
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        db_finalize(sets[i]);
+    }
+    upload_close(s);
+    copy_close(s);
+    hosts_close(s);
+    live_close(&s->live);
+    ledger_done(&s->ledger);
+    db_close(&s->db);
+    disk_done(&s->disk);
+    mailbox_free(&s->mailbox);
+    free(s->settled);
+    free(s->to_workers);
+    free(s->workers);
+    free(s->path);
+    free(s);
+}
+
+// The part of opening that only needs memory.
+static struct store *store_new(const struct config *config, const struct store_ports *ports)
+{
+    struct store *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return NULL;
+    }
+    s->ports = *ports;
+    s->settings = settings_of(config);
+    s->disk.lock_fd = -1;
+    list_init(&s->urgent);
+    list_init(&s->uploads_in);
+    list_init(&s->reads);
+    list_init(&s->group);
+    list_init(&s->to_api);
+    list_init(&s->copies);
+    ledger_init(&s->ledger, 0);
+    atomic_store(&s->beat_ms, clock_monotonic_ms());
+    s->disk_seen_ms = INT64_MIN / 2;
+    s->path = strdup(config->store.path);
+    s->to_workers = calloc(ports->n_workers, sizeof(struct list));
+    s->workers = calloc(ports->n_workers, sizeof(struct mailbox *));
+    if (s->path == NULL || s->to_workers == NULL || s->workers == NULL) {
+        free(s->path);
+        free(s->to_workers);
+        free(s->workers);
+        free(s);
+        return NULL;
+    }
+    for (unsigned i = 0; i < ports->n_workers; i++) {
+        list_init(&s->to_workers[i]);
+        s->workers[i] = ports->workers[i];
+    }
+    return s;
+}
+
+int store_open(const struct config *config, const struct store_ports *ports, struct err *e,
+               struct store **ret)
+{
+    struct store *s = store_new(config, ports);
+    if (s == NULL) {
+        return err_set(e, ERR_SYSTEM, "out of memory");
+    }
+    bool normal = config->store.synchronous == STORE_SYNCHRONOUS_NORMAL;
+    if (mailbox_new(e, &s->mailbox) < 0 || disk_init(&s->disk, s->path, e) < 0 ||
+        db_open_writer(&s->db, s->path, normal, e) < 0 || store_prepare(s, e) < 0 ||
+        store_repair(s, e) < 0) {
+        store_free(s);
+        return -1;
+    }
+    *ret = s;
+    return 0;
+}
+
+int store_start(struct store *s, struct err *e)
+{
+    int rc = pthread_create(&s->thread, NULL, run, s);
+    if (rc != 0) {
+        return err_set_errno(e, rc, "cannot start the store's thread");
+    }
+    pthread_setname_np(s->thread, "store");
+    s->started = true;
+    return 0;
+}
+
+struct mailbox *store_mailbox(struct store *s)
+{
+    return s->mailbox;
+}
+
+static void free_message(struct message *m)
+{
+    free(m);
+}
+
+void store_close(struct store **store)
+{
+    struct store *s = *store;
+    if (s == NULL) {
+        return;
+    }
+    if (s->started) {
+        struct message *m = calloc(1, sizeof(*m));
+        if (m == NULL) {
+            return; // the process ends anyway, and nothing accepted is lost
+        }
+        m->kind = RING_STOP;
+        m->free = free_message;
+        mailbox_post(s->mailbox, m);
+        pthread_join(s->thread, NULL);
+    }
+    store_free(s);
+    *store = NULL;
+}
+
+void store_post_config(struct store *s, const struct config *config)
+{
+    struct config_message *m = calloc(1, sizeof(*m));
+    if (m == NULL) {
+        return;
+    }
+    m->msg.kind = RING_CONFIG;
+    m->msg.free = free_message;
+    m->settings = settings_of(config);
+    mailbox_post(s->mailbox, &m->msg);
+}
+
+int64_t store_last_beat_ms(struct store *s)
+{
+    return atomic_load_explicit(&s->beat_ms, memory_order_relaxed);
+}
+
+bool store_is_full(struct store *s)
+{
+    return atomic_load_explicit(&s->full, memory_order_relaxed);
+}

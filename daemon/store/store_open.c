@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// Opening: lock, connection, schema, and what a start has to set right. Nothing is repaired, since
+// there is nothing to repair: what has no result is still ready. On the main thread, before the
+// store's thread exists.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/store/schema.h"
+#include "daemon/store/store_internal.h"
+
+#define LIVE_BATCHES   4096
+#define LEDGER_ENTRIES 8192
+
+static int one_number(struct store *s, const char *sql, struct err *e, int64_t *ret)
+{
+    sqlite3_stmt *st;
+    if (sqlite3_prepare_v2(s->db.handle, sql, -1, &st, NULL) != SQLITE_OK) {
+        return err_set(e, ERR_SYSTEM, "cannot read the database %s: %s", s->path,
+                       sqlite3_errmsg(s->db.handle));
+    }
+    bool ok = sqlite3_step(st) == SQLITE_ROW;
+    *ret = ok ? sqlite3_column_int64(st, 0) : 0;
+    if (!ok) {
+        err_set(e, ERR_SYSTEM, "cannot read the database %s: %s", s->path,
+                sqlite3_errmsg(s->db.handle));
+    }
+    sqlite3_finalize(st);
+    return ok ? 0 : -1;
+}
+
+// Runs one numbered file and sets user_version, in one transaction.
+static int migrate_to(struct store *s, const struct schema_file *file, int64_t version,
+                      struct err *e)
+{
+    size_t n = (size_t)(file->end - file->start);
+    size_t cap = n + 128;
+    char *script = malloc(cap);
+    if (script == NULL) {
+        return err_set(e, ERR_SYSTEM, "out of memory");
+    }
+    int len = snprintf(script, cap, "BEGIN IMMEDIATE;%.*s;PRAGMA user_version=%lld;COMMIT;", (int)n,
+                       file->start, (long long)version);
+    bool ok = len > 0 && (size_t)len < cap && db_run(&s->db, script) == 0;
+    free(script);
+    if (!ok) {
+        err_set(e, ERR_SYSTEM, "cannot bring the database %s to schema version %lld (%s): %s",
+                s->path, (long long)version, file->name, s->db.text);
+        db_run(&s->db, "ROLLBACK");
+    }
+    return ok ? 0 : -1;
+}
+
+static int migrate(struct store *s, struct err *e)
+{
+    int64_t have, newest = 0, tables;
+    if (one_number(s, "PRAGMA user_version", e, &have) < 0 ||
+        one_number(s, "SELECT count(*) FROM sqlite_schema", e, &tables) < 0) {
+        return -1;
+    }
+    for (const struct schema_file *f = schema_sql; f->name != NULL; f++) {
+        newest = strtol(f->name, NULL, 10);
+    }
+    if (have > newest) {
+        return err_set(
+            e, ERR_CONFIG,
+            "the database %s has schema version %lld, but this program knows only up to %lld:"
+            " run the newer gatherd that wrote it, or set store.path",
+            s->path, (long long)have, (long long)newest);
+    }
+    if (have == 0 && tables > 0) {
+        return err_set(e, ERR_CONFIG, "the database %s belongs to another program: set store.path",
+                       s->path);
+    }
+    for (const struct schema_file *f = schema_sql; f->name != NULL; f++) {
+        int64_t version = strtol(f->name, NULL, 10);
+        if (version > have && migrate_to(s, f, version, e) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int store_prepare(struct store *s, struct err *e)
+{
+    if (migrate(s, e) < 0 || live_open(&s->live, &s->db, LIVE_BATCHES, e) < 0) {
+        return -1;
+    }
+    ledger_init(&s->ledger, LEDGER_ENTRIES);
+    return hosts_open(s, e) < 0 || notify_open(s, e) < 0 || upload_open(s, e) < 0 ||
+                   claim_open(s, e) < 0 || record_open(s, e) < 0 || control_open(s, e) < 0 ||
+                   halt_open(s, e) < 0 || timers_open(s, e) < 0 || copy_open(s, e) < 0
+               ? -1
+               : 0;
+}
+
+static int repair_error(struct store *s, struct err *e)
+{
+    err_set(e, ERR_SYSTEM, "cannot make the database %s ready: %s", s->path, s->db.text);
+    if (sqlite3_get_autocommit(s->db.handle) == 0) {
+        sqlite3_exec(s->db.handle, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return -1;
+}
+
+// Ends the tasks found marked as sent, a piece a transaction.
+static int end_interrupted(struct store *s)
+{
+    int n = 1;
+    int64_t sum = 0;
+    while (n > 0) {
+        if (db_run(&s->db, "BEGIN IMMEDIATE") < 0) {
+            return -1;
+        }
+        n = record_interrupted(s);
+        if (n < 0 || live_flush(&s->live, &s->db) < 0 || hosts_flush(s) < 0 ||
+            db_run(&s->db, "COMMIT") < 0) {
+            return -1;
+        }
+        live_committed(&s->live);
+        s->n_settled = 0;
+        sum += n;
+    }
+    if (sum > 0) {
+        log_warn("requests that were being sent when the daemon stopped are recorded as interrupted"
+                 " tasks=%lld",
+                 (long long)sum);
+    }
+    return 0;
+}
+
+int store_repair(struct store *s, struct err *e)
+{
+    s->now_at = clock_wall_at();
+    if (one_number(s, "SELECT coalesce(max(id), 0) + 1 FROM body", e, &s->back.next_body) < 0 ||
+        one_number(s, "SELECT coalesce(sum(queued), 0) FROM host", e, &s->back.unfinished) < 0) {
+        return -1;
+    }
+    s->back.retries_told_at = s->now_at; // everything is told at start
+    s->back.starts_told_at = s->now_at;
+    s->back.have_halting = true;
+    s->back.have_removed = true;
+    if (db_run(&s->db, "UPDATE batch SET state = 4 WHERE state = 0") < 0) {
+        return repair_error(s, e);
+    }
+    return end_interrupted(s) < 0 ? repair_error(s, e) : 0;
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// What happens by the clock: retries and batches that come due, deadlines, retention, idempotency
+// keys. All times are in indexed columns, so that the next one is one seek away whatever is stored.
+// On the store's thread.
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "daemon/store/store_internal.h"
+
+#define SWEEP_MS 60000
+
+enum {
+    SQL_NEXT_RETRY,
+    SQL_NEXT_START,
+    SQL_NEXT_DEADLINE,
+    SQL_NEXT_EXPIRY,
+    SQL_DEADLINES,
+    SQL_OLD,
+    SQL_KEYS,
+    SQL__N
+};
+
+static const char *const sql[SQL__N] = {
+    [SQL_NEXT_RETRY] = "SELECT not_before FROM ready WHERE not_before > 0 AND not_before > ?"
+                       " ORDER BY not_before LIMIT 1",
+    [SQL_NEXT_START] =
+        "SELECT not_before_at FROM batch WHERE not_before_at > 0 AND not_before_at > ?"
+        " ORDER BY not_before_at LIMIT 1",
+    [SQL_NEXT_DEADLINE] = "SELECT deadline_at FROM batch WHERE deadline_at > 0 AND halt = 0"
+                          " AND state < 3 ORDER BY deadline_at LIMIT 1",
+    [SQL_NEXT_EXPIRY] =
+        "SELECT finished_at FROM batch WHERE state = 3 ORDER BY finished_at LIMIT 1",
+    [SQL_DEADLINES] = "SELECT id FROM batch WHERE deadline_at > 0 AND halt = 0 AND state < 3"
+                      " AND deadline_at <= ? ORDER BY deadline_at LIMIT ?",
+    [SQL_OLD] = "SELECT id FROM batch WHERE state = 3 AND finished_at <= ? ORDER BY finished_at"
+                " LIMIT ?",
+    [SQL_KEYS] = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency"
+                 " WHERE expires_at <= ? LIMIT 500)",
+};
+
+int timers_open(struct store *s, struct err *e)
+{
+    s->sweep_ms = clock_monotonic_ms();
+    return db_prepare(&s->db, sql, SQL__N, e, &s->timer_sql);
+}
+
+// Collects up to `max` batches of a statement bound with a time: the number, or -1.
+static int due_batches(struct store *s, int which, int64_t until, uint64_t *ret, int max)
+{
+    sqlite3_stmt *st = s->timer_sql.v[which];
+    db_bind(st, "ii", until, (int64_t)max);
+    int n = 0, r;
+    while ((r = db_step(&s->db, st)) == 1) {
+        ret[n++] = (uint64_t)db_int(st, 0);
+    }
+    return r < 0 ? -1 : n;
+}
+
+static int expire_batches(struct store *s)
+{
+    uint64_t due[100];
+    int n = due_batches(s, SQL_DEADLINES, s->now_at, due, 100);
+    for (int i = 0; i < n; i++) {
+        struct live_batch *b = live_require(&s->live, &s->db, due[i]);
+        if (b == NULL || halt_begin(s, b, TASK_STATE_EXPIRED) < 0) {
+            return -1;
+        }
+    }
+    return n < 0 ? -1 : 0;
+}
+
+static int forget_batches(struct store *s)
+{
+    if (s->settings.retention_ms == 0) {
+        return 0;
+    }
+    uint64_t old[100];
+    int n = due_batches(s, SQL_OLD, s->now_at - s->settings.retention_ms, old, 100);
+    for (int i = 0; i < n; i++) {
+        struct live_batch *b = live_require(&s->live, &s->db, old[i]);
+        if (b == NULL) {
+            return -1;
+        }
+        if (!copy_reads(s, b->batch) && batch_remove(s, b) < 0) {
+            return -1;
+        }
+    }
+    return n < 0 ? -1 : 0;
+}
+
+bool timers_wanted(struct store *s)
+{
+    return (s->wake_at > 0 && s->now_at >= s->wake_at) ||
+           clock_monotonic_ms() - s->sweep_ms >= SWEEP_MS;
+}
+
+int timers_step(struct store *s)
+{
+    if (clock_monotonic_ms() - s->sweep_ms >= SWEEP_MS) {
+        s->sweep_ms = clock_monotonic_ms();
+        db_bind(s->timer_sql.v[SQL_KEYS], "i", s->now_at);
+        if (db_exec(&s->db, s->timer_sql.v[SQL_KEYS]) < 0) {
+            return -1;
+        }
+    }
+    return expire_batches(s) < 0 || forget_batches(s) < 0 || notify_due(s) < 0 ? -1 : 0;
+}
+
+// Lowers *at to the statement's one value plus `add`.
+static int sooner(struct store *s, int which, int64_t add, int64_t *at)
+{
+    sqlite3_stmt *st = s->timer_sql.v[which];
+    int r = db_step(&s->db, st);
+    if (r == 1) {
+        int64_t t = db_int(st, 0) + add;
+        *at = *at == 0 || t < *at ? t : *at;
+        db_reset(st);
+    }
+    return r < 0 ? -1 : 0;
+}
+
+int timers_next(struct store *s)
+{
+    int64_t at = 0;
+    db_bind(s->timer_sql.v[SQL_NEXT_RETRY], "i", s->back.retries_told_at);
+    db_bind(s->timer_sql.v[SQL_NEXT_START], "i", s->back.starts_told_at);
+    if (sooner(s, SQL_NEXT_RETRY, 0, &at) < 0 || sooner(s, SQL_NEXT_START, 0, &at) < 0 ||
+        sooner(s, SQL_NEXT_DEADLINE, 0, &at) < 0) {
+        return -1;
+    }
+    if (s->settings.retention_ms > 0 &&
+        sooner(s, SQL_NEXT_EXPIRY, s->settings.retention_ms, &at) < 0) {
+        return -1;
+    }
+    s->wake_at = at;
+    return 0;
+}
