@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""Cases about what gatherd does besides fetching: accepting, answering, streaming, queueing, waiting, resting."""
+import json
+import os
+import re
+import statistics
+import subprocess
+import time
+
+from . import machine
+from .daemon import Gatherd
+from .machine import BenchError, run_timed
+from .origin import SlowServer
+
+NEVER = "?not_before=2099-01-01T00:00:00Z"
+BATCH_MAX = 1000000
+PROBES = 50
+PEER_WAITERS = machine.TOP / "bench" / "peer_waiters.py"
+WAITERS = machine.TOP / "bench" / "waiters.py"
+
+
+def daemon(env, **sections):
+    return Gatherd(env.gatherd, env.new_folder(), sections)
+
+
+def submit(env, record):
+    """Seconds from the first byte of a text/plain POST to the 202, against the bare inserts."""
+    n = min(env.options.queued, BATCH_MAX)
+    urls = env.nginx.urls("small", n)
+    with daemon(env) as d:
+        body = "\n".join(urls).encode()
+        machine.reset_peak(d.pid)
+        before, cpu = machine.memory_kib(d.pid), machine.cpu_seconds(d.pid)
+        start = time.perf_counter()
+        batch = d.submit(body, NEVER)
+        seconds = time.perf_counter() - start
+        if batch["counts"]["queued"] != n:
+            raise BenchError(f"not everything is queued: {batch['counts']}")
+        record("submit", "accepted", "gatherd", n / seconds, "URLs/s")
+        record("submit", "CPU", "gatherd", (machine.cpu_seconds(d.pid) - cpu) / n * 1e6, "µs/URL", "less")
+        record("submit", "memory added, at most", "gatherd",
+               (machine.memory_kib(d.pid, "VmHWM") - before) / 1024, "MiB", "less")
+    folder = env.new_folder()
+    folder.mkdir()
+    (folder / "urls").write_text("\n".join(urls) + "\n")
+    took = run_timed([env.limit, "-s", "-i", folder / "urls", folder / "insert.db"], env.options.timeout)
+    record("submit", "accepted", "bare inserts", n / json.loads(took.output)["seconds"], "URLs/s")
+    record("submit", "CPU", "bare inserts", took.cpu_s / n * 1e6, "µs/URL", "less")
+
+
+def wrk(env, url):
+    took = run_timed(["wrk", "-t1", "-c64", f"-d{env.options.seconds}s", "--latency", url],
+                     env.options.seconds + 30)
+    if "Non-2xx" in took.output or "Socket errors" in took.output:
+        raise BenchError(f"wrk met errors: {took.output}")
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", took.output)
+    scale = {"us": 0.001, "ms": 1, "s": 1000}[p99.group(2)]
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", took.output).group(1)), float(p99.group(1)) * scale
+
+
+def status(env, record):
+    """GET of a finished batch by 64 connections, against libevhtp answering the same bytes from memory."""
+    with daemon(env) as d:
+        batch = d.wait(d.submit(env.nginx.urls("small", 100)), env.options.timeout)
+        path = f"/v1/batches/{batch['id']}"
+        answer = d.folder / "answer.json"
+        answer.write_bytes(d.call("GET", path)[1])
+        rate, p99 = wrk(env, f"http://127.0.0.1:{d.port}{path}")
+        constant = subprocess.Popen([env.evhtp_constant, answer], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            port = int(constant.stdout.readline())
+            bare_rate, bare_p99 = wrk(env, f"http://127.0.0.1:{port}{path}")
+        finally:
+            constant.stdin.close()
+            constant.wait(10)
+            constant.stdout.close()
+    for name, requests, slowest in ("gatherd", rate, p99), ("bare libevhtp", bare_rate, bare_p99):
+        record("status", "answered", name, requests, "requests/s")
+        record("status", "p99", name, slowest, "ms", "less")
+
+
+def stream(env, record):
+    """All results as NDJSON to curl, against the sqlite3 program reading the same rows from the same file."""
+    n = env.options.count
+    with daemon(env) as d:
+        batch = d.wait(d.submit(env.nginx.urls("small", n)), env.options.timeout)
+        url = f"http://127.0.0.1:{d.port}/v1/batches/{batch['id']}/results"
+        command = ["curl", "-q", "-sS", "-f", "-H", "Accept: application/x-ndjson", url, "-o"]
+        check = d.folder / "rows"
+        run_timed([*command, check], env.options.timeout)
+        with open(check, "rb") as rows:
+            lines = sum(1 for _ in rows)
+        if lines != n:
+            raise BenchError(f"{lines} rows of {n}")
+        machine.reset_peak(d.pid)
+        before, cpu = machine.memory_kib(d.pid), machine.cpu_seconds(d.pid)
+        took = run_timed([*command, "/dev/null"], env.options.timeout)
+        record("stream", "read", "gatherd", n / took.seconds, "rows/s")
+        record("stream", "CPU", "gatherd", (machine.cpu_seconds(d.pid) - cpu) / n * 1e6, "µs/row", "less")
+        record("stream", "memory added, at most", "gatherd",
+               (machine.memory_kib(d.pid, "VmHWM") - before) / 1024, "MiB", "less")
+        sql = "SELECT r.*, t.url, t.metadata FROM result r JOIN task t ON t.id = r.task ORDER BY r.id"
+        took = run_timed(["sqlite3", "-readonly", "-json", "-cmd", ".output /dev/null",
+                          d.sections["store"]["path"], sql], env.options.timeout)
+        record("stream", "read", "sqlite3 -json", n / took.seconds, "rows/s")
+        record("stream", "CPU", "sqlite3 -json", took.cpu_s / n * 1e6, "µs/row", "less")
+
+
+def queue(env, record):
+    """Memory with everything queued, and a restart with it."""
+    n = env.options.queued
+    with daemon(env, fetch={"max_queued": max(n, 10000000)}) as d:
+        for first in range(0, n, BATCH_MAX):
+            d.submit(env.nginx.urls("small", min(BATCH_MAX, n - first)), NEVER)
+        record("queue", f"memory with {n:,} queued", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
+        record("queue", "memory, at most", "gatherd", machine.memory_kib(d.pid, "VmHWM") / 1024, "MiB", "less")
+        d.stop()
+        size = sum(path.stat().st_size for path in d.folder.glob("gatherd.db*"))
+        record("queue", "database", "gatherd", size / n, "bytes/URL", "less")
+        d.start()
+        record("queue", "restart to ready", "gatherd", d.ready_s, "s", "less")
+        record("queue", "memory after restart", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
+
+
+def one_url_latencies(env, d):
+    """Milliseconds of one-URL batches, submitted one after another, each answered when finished."""
+    connection = d.connect()
+    spans = []
+    for url in env.nginx.urls("small", PROBES):
+        start = time.perf_counter()
+        batch = d.submit([url], "?wait=30", connection)
+        spans.append((time.perf_counter() - start) * 1000)
+        if batch["state"] != "finished":
+            raise BenchError(f"a one-URL batch did not finish: {batch['counts']}")
+    connection.close()
+    return sorted(spans)
+
+
+def slow(env, record):
+    """One-URL batches for one host, alone and beside a slow host with everything queued."""
+    with SlowServer(1.0) as server, daemon(env, fetch={"concurrency": 256, "host_concurrency": 8}) as d:
+        alone = one_url_latencies(env, d)
+        batch = d.submit(server.urls(min(env.options.queued, BATCH_MAX)))
+        time.sleep(1.5)
+        beside = one_url_latencies(env, d)
+        d.json("POST", f"/v1/batches/{batch['id']}/cancel")
+    record("slow", "one URL alone, median", "gatherd", statistics.median(alone), "ms", "less")
+    record("slow", "one URL beside it, median", "gatherd", statistics.median(beside), "ms", "less")
+    record("slow", "one URL beside it, slowest", "gatherd", beside[-1], "ms", "less")
+    record("slow", "added, median", "gatherd", statistics.median(beside) - statistics.median(alone), "ms", "less")
+
+
+def ask_waiters(env, port, batch_id):
+    return json.loads(run_timed(["/usr/bin/python3", "-B", WAITERS, "--clients", env.options.clients, port, batch_id],
+                                env.options.timeout).output)
+
+
+def waiters(env, record):
+    """Long-polling clients of one batch that is then cancelled, against an aiohttp server doing no more than that."""
+    with daemon(env, listen={"max_connections": env.options.clients + 100}) as d:
+        before = machine.memory_kib(d.pid)
+        batch = d.submit(env.nginx.urls("small", 1), NEVER)
+        answers = {"gatherd": ask_waiters(env, d.port, batch["id"])}
+        record("waiters", "memory per client", "gatherd",
+               (machine.memory_kib(d.pid, "VmHWM") - before) / env.options.clients, "KiB", "less")
+    peer = subprocess.Popen(["/usr/bin/python3", "-B", PEER_WAITERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        answers["aiohttp server"] = ask_waiters(env, int(peer.stdout.readline()), "1")
+    finally:
+        peer.stdin.close()
+        peer.wait(10)
+        peer.stdout.close()
+    for name, spans in answers.items():
+        for which in "p50", "p99", "max":
+            record("waiters", f"{which} of {env.options.clients:,}", name, spans[which] * 1000, "ms", "less")
+
+
+def idle(env, record):
+    """What a daemon costs that has nothing to do, after it has worked."""
+    with daemon(env) as d:
+        d.wait(d.submit(env.nginx.urls("small", 1000)), env.options.timeout)
+        time.sleep(2)
+        cpu, woken = machine.cpu_seconds(d.pid), machine.switches(d.pid)
+        time.sleep(env.options.seconds)
+        record("idle", "processor", "gatherd",
+               (machine.cpu_seconds(d.pid) - cpu) / env.options.seconds * 100, "%", "less")
+        record("idle", "wake-ups", "gatherd", (machine.switches(d.pid) - woken) / env.options.seconds, "1/s", "less")
+        record("idle", "memory", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
+        record("idle", "threads", "gatherd", len(os.listdir(f"/proc/{d.pid}/task")), "", "less")
+
+
+def growth(env, record):
+    """The rate of the same batch in a database that has more and more results."""
+    probe = min(env.options.count, 20000)
+    with daemon(env) as d:
+        recorded = 0
+        for mark in (0, 10**4, 10**5, 10**6):
+            if mark > env.options.growth:
+                break
+            while recorded < mark:
+                n = min(mark - recorded, 100000)
+                d.fetch(env.nginx.urls("small", n), env.options.timeout)
+                recorded += n
+            rate = probe / d.fetch(env.nginx.urls("small", probe), env.options.timeout)
+            recorded += probe
+            record("growth", f"rate after {mark:,} results", "gatherd", rate, "URLs/s")
+            env.progress(f"growth: {mark:,}: {rate:,.0f} URLs/s")
+        record("growth", "memory", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
+        d.stop()
+        size = (d.folder / "gatherd.db").stat().st_size
+        record("growth", "database", "gatherd", size / recorded, "bytes/result", "less")
+
+
+CASES = {f.__name__: f for f in (submit, status, stream, queue, slow, waiters, idle, growth)}
