@@ -147,9 +147,8 @@ int sink_finish(struct sink *s, struct body *ret, uint8_t ret_sha256[32])
     }
     *ret = (struct body){.data = s->data, .fd = s->fd, .size = s->size};
     s->data = NULL;
-    s->cap = 0;
     s->fd = -1;
-    s->size = 0;
+    sink_discard(s); // what is left: the bytes in the budget
     return 0;
 }
 

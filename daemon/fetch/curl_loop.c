@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+// libcurl's multi socket interface on libevent. Worker thread only. It must never call back from
+// inside a libcurl callback: what has ended is drained after curl_multi_socket_action has returned.
+//
+// libcurl forgets a socket whenever its connection goes idle and asks for it again with the next
+// request. To spare two system calls a request, an event is left registered for as long as its
+// socket is open, and corrected only when it fires for something nobody wants: `armed` is what the
+// kernel watches, `wanted` is what libcurl asked for.
+#include "daemon/fetch/curl_loop.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+// Values of tcpi_state behind a received FIN; <netinet/tcp.h> names them, but clashes with the
+// header whose struct tcp_info is complete.
+enum { STATE_CLOSE_WAIT = 8, STATE_LAST_ACK = 9, STATE_CLOSING = 11 };
+
+struct watched {
+    struct event event;
+    struct curl_loop *cl;
+    short armed, wanted; // EV_READ | EV_WRITE
+    bool assigned;       // `event` is initialised
+    bool ours;           // opened by curl_loop_open_socket, so we learn when it is closed
+    uint64_t received_at_close;
+};
+
+struct curl_loop {
+    struct loop *loop;
+    CURLM *multi;
+    struct event_base *base;
+    struct event *timer;
+    int64_t timer_due_ms;   // when libcurl wants to be called; -1: not
+    int64_t timer_armed_ms; // when `timer` fires; -1: not
+    struct watched **by_fd;
+    size_t n_by_fd;
+    curl_loop_done_fn *on_done;
+    void *ctx;
+};
+
+static struct watched *watched_of(struct curl_loop *cl, int fd)
+{
+    size_t at = (size_t)fd;
+    if (at >= cl->n_by_fd) {
+        size_t n = at + 64;
+        struct watched **v = realloc(cl->by_fd, n * sizeof(struct watched *));
+        if (!v) {
+            return NULL;
+        }
+        memset(v + cl->n_by_fd, 0, (n - cl->n_by_fd) * sizeof(struct watched *));
+        cl->by_fd = v;
+        cl->n_by_fd = n;
+    }
+    if (!cl->by_fd[at]) {
+        cl->by_fd[at] = calloc(1, sizeof(struct watched));
+    }
+    if (cl->by_fd[at]) {
+        cl->by_fd[at]->cl = cl;
+    }
+    return cl->by_fd[at];
+}
+
+static void drain(struct curl_loop *cl)
+{
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(cl->multi, &left))) {
+        if (m->msg == CURLMSG_DONE) {
+            CURL *easy = m->easy_handle;
+            CURLcode code = m->data.result; // `m` is gone once the handle is removed
+            curl_multi_remove_handle(cl->multi, easy);
+            cl->on_done(cl->ctx, easy, code);
+        }
+    }
+}
+
+static void act(struct curl_loop *cl, curl_socket_t fd, int what)
+{
+    int running;
+    int64_t since = loop_callback_begin();
+    curl_multi_socket_action(cl->multi, fd, what, &running);
+    drain(cl);
+    loop_callback_end(cl->loop, since, "transfer");
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg);
+
+static void unwatch(struct watched *w)
+{
+    if (w->armed) {
+        event_del(&w->event);
+        w->armed = 0;
+    }
+}
+
+static int watch(struct watched *w, int fd, short events)
+{
+    unwatch(w);
+    if (!events) {
+        return 0;
+    }
+    if (!w->assigned &&
+        event_assign(&w->event, w->cl->base, fd, events | EV_PERSIST, on_socket, w) < 0) {
+        return -1;
+    }
+    w->assigned = true;
+    if (event_get_events(&w->event) != (events | EV_PERSIST) &&
+        event_assign(&w->event, w->cl->base, fd, events | EV_PERSIST, on_socket, w) < 0) {
+        return -1;
+    }
+    if (event_add(&w->event, NULL) < 0) {
+        return -1;
+    }
+    w->armed = events;
+    return 0;
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    struct watched *w = arg;
+    struct curl_loop *cl = w->cl;
+    short wanted = what & w->wanted;
+    if (what & ~w->wanted & (EV_READ | EV_WRITE)) {
+        watch(w, fd, w->wanted);
+    }
+    int bits =
+        (wanted & EV_READ ? CURL_CSELECT_IN : 0) | (wanted & EV_WRITE ? CURL_CSELECT_OUT : 0);
+    if (bits) {
+        act(cl, fd, bits);
+    }
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct curl_loop *cl = arg;
+    (void)fd;
+    (void)what;
+    cl->timer_armed_ms = -1;
+    if (cl->timer_due_ms < 0) {
+        return;
+    }
+    int64_t left = cl->timer_due_ms - clock_monotonic_ms();
+    if (left > 0) {
+        struct timeval tv = {left / 1000, left % 1000 * 1000};
+        cl->timer_armed_ms = cl->timer_due_ms;
+        evtimer_add(cl->timer, &tv);
+        return;
+    }
+    cl->timer_due_ms = -1; // one request of libcurl is answered once
+    act(cl, CURL_SOCKET_TIMEOUT, 0);
+}
+
+// CURLMOPT_SOCKETFUNCTION
+static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
+{
+    struct curl_loop *cl = arg;
+    struct watched *w = watched_of(cl, fd);
+    (void)easy;
+    (void)unused;
+    if (!w) {
+        return -1; // libcurl ends all transfers with CURLM_ABORTED_BY_CALLBACK
+    }
+    w->wanted = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
+        w->wanted |= EV_READ;
+    }
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
+        w->wanted |= EV_WRITE;
+    }
+    if (what == CURL_POLL_REMOVE && !w->ours) {
+        unwatch(w); // closed without telling us
+        return 0;
+    }
+    return w->wanted & ~w->armed ? watch(w, fd, w->wanted) : 0;
+}
+
+// CURLMOPT_TIMERFUNCTION. A timer that would fire too early is left, and set anew when it does.
+static int timer_wanted(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct curl_loop *cl = arg;
+    (void)multi;
+    if (timeout_ms < 0) {
+        cl->timer_due_ms = -1;
+        return 0;
+    }
+    cl->timer_due_ms = clock_monotonic_ms() + timeout_ms;
+    if (timeout_ms == 0) {
+        event_active(cl->timer, EV_TIMEOUT, 0);
+    } else if (cl->timer_armed_ms < 0 || cl->timer_due_ms < cl->timer_armed_ms) {
+        struct timeval tv = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+        cl->timer_armed_ms = cl->timer_due_ms;
+        return evtimer_add(cl->timer, &tv);
+    }
+    return 0;
+}
+
+int curl_loop_new(struct loop *loop, curl_loop_done_fn *on_done, void *ctx, struct err *e,
+                  struct curl_loop **ret)
+{
+    struct curl_loop *cl = calloc(1, sizeof(*cl));
+    if (!cl || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(cl);
+        return err_set(e, ERR_SYSTEM, "cannot initialise libcurl");
+    }
+    *cl = (struct curl_loop){.loop = loop,
+                             .base = loop_base(loop),
+                             .timer_due_ms = -1,
+                             .timer_armed_ms = -1,
+                             .on_done = on_done,
+                             .ctx = ctx};
+    cl->multi = curl_multi_init();
+    cl->timer = evtimer_new(cl->base, on_timer, cl);
+    if (!cl->multi || !cl->timer) {
+        curl_loop_free(&cl);
+        return err_set(e, ERR_SYSTEM, "cannot initialise libcurl on the event loop");
+    }
+    curl_multi_setopt(cl->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
+    curl_multi_setopt(cl->multi, CURLMOPT_SOCKETDATA, cl);
+    curl_multi_setopt(cl->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
+    curl_multi_setopt(cl->multi, CURLMOPT_TIMERDATA, cl);
+    curl_multi_setopt(cl->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    *ret = cl;
+    return 0;
+}
+
+void curl_loop_free(struct curl_loop **cl_ptr)
+{
+    struct curl_loop *cl = *cl_ptr;
+    if (!cl) {
+        return;
+    }
+    curl_multi_cleanup(cl->multi); // closes the idle connections through curl_loop_close_socket
+    if (cl->timer) {
+        event_free(cl->timer);
+    }
+    for (size_t i = 0; i < cl->n_by_fd; i++) {
+        if (cl->by_fd[i]) {
+            unwatch(cl->by_fd[i]);
+            free(cl->by_fd[i]);
+        }
+    }
+    free(cl->by_fd);
+    free(cl);
+    curl_global_cleanup();
+    *cl_ptr = NULL;
+}
+
+void curl_loop_set_max_connections(struct curl_loop *cl, unsigned n)
+{
+    curl_multi_setopt(cl->multi, CURLMOPT_MAXCONNECTS, (long)n);
+}
+
+int curl_loop_add(struct curl_loop *cl, CURL *easy)
+{
+    return curl_multi_add_handle(cl->multi, easy) == CURLM_OK ? 0 : -1;
+}
+
+void curl_loop_remove(struct curl_loop *cl, CURL *easy)
+{
+    curl_multi_remove_handle(cl->multi, easy);
+}
+
+int curl_loop_open_socket(struct curl_loop *cl, int family, int type, int protocol)
+{
+    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    if (fd < 0) {
+        return -1;
+    }
+    struct watched *w = watched_of(cl, fd);
+    if (!w) {
+        close(fd);
+        errno = ENOMEM;
+        return -1;
+    }
+    w->ours = true;
+    w->wanted = 0;
+    return fd;
+}
+
+int curl_loop_close_socket(void *arg, curl_socket_t fd)
+{
+    struct curl_loop *cl = arg;
+    struct watched *w = (size_t)fd < cl->n_by_fd ? cl->by_fd[fd] : NULL;
+    if (w) {
+        struct tcp_info info = {0};
+        socklen_t n = sizeof(info);
+        unwatch(w);
+        w->ours = false;
+        w->wanted = 0;
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n);
+        // A FIN counts as a byte there, since it takes a sequence number.
+        bool fin = info.tcpi_state == STATE_CLOSE_WAIT || info.tcpi_state == STATE_LAST_ACK ||
+                   info.tcpi_state == STATE_CLOSING;
+        w->received_at_close = info.tcpi_bytes_received - (fin && info.tcpi_bytes_received > 0);
+    }
+    return close(fd);
+}
+
+uint64_t curl_loop_received_at_close(const struct curl_loop *cl, int fd)
+{
+    return fd >= 0 && (size_t)fd < cl->n_by_fd && cl->by_fd[fd] ? cl->by_fd[fd]->received_at_close
+                                                                : 0;
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+// What libcurl calls while a transfer runs: to open a socket, before the request is sent, with each
+// header line and with the body. Worker thread only, inside libcurl: nothing here may end a
+// transfer directly or call the owner; it decides (transfer_decide) and makes libcurl stop.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "daemon/fetch/transfer_private.h"
+
+// A redirect's body is read to keep the connection, but only if it is about as small as they are.
+#define MAX_DROPPED ((uint64_t)64 * 1024)
+#define STOP        ((size_t)0) // as the return value for at least one byte: CURLE_WRITE_ERROR
+
+static bool same_address(const struct sockaddr *a, const struct sockaddr_storage *b)
+{
+    if (a->sa_family != b->ss_family) {
+        return false;
+    }
+    // Copied, since libcurl's structure does not promise the alignment of the real type.
+    if (a->sa_family == AF_INET) {
+        struct sockaddr_in x, y;
+        memcpy(&x, a, sizeof(x));
+        memcpy(&y, b, sizeof(y));
+        return x.sin_addr.s_addr == y.sin_addr.s_addr;
+    }
+    struct sockaddr_in6 x, y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return memcmp(&x.sin6_addr, &y.sin6_addr, sizeof(x.sin6_addr)) == 0;
+}
+
+// One of the addresses that were vetted for this transfer, and still allowed; a proxy is the user's
+// own choice.
+static bool may_connect(const struct transfer *t, const struct sockaddr *sa)
+{
+    if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6) {
+        return false;
+    }
+    bool known = t->n_addresses == 0;
+    for (size_t i = 0; i < t->n_addresses && !known; i++) {
+        known = same_address(sa, &t->addresses[i]);
+    }
+    return known && (t->options->proxy || address_policy_allows_sockaddr(t->policy, sa));
+}
+
+// CURLOPT_OPENSOCKETFUNCTION
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct transfer *t = arg;
+    (void)purpose;
+    if (!may_connect(t, &a->addr)) {
+        t->blocked = true;
+        return CURL_SOCKET_BAD;
+    }
+    int fd = curl_loop_open_socket(t->engine->curl, a->family, a->socktype, a->protocol);
+    if (fd < 0) {
+        t->shortage = t->shortage || classify_is_shortage(errno);
+        return CURL_SOCKET_BAD;
+    }
+    t->sockets[t->n_sockets++ % TRANSFER_SOCKETS] = fd;
+    return fd;
+}
+
+static bool may_use(const struct transfer *t, const char *ip)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    if (inet_pton(AF_INET, ip, &in.sin_addr) == 1) {
+        return address_policy_allows_sockaddr(t->policy, (const struct sockaddr *)&in);
+    }
+    return inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1 &&
+           address_policy_allows_sockaddr(t->policy, (const struct sockaddr *)&in6);
+}
+
+// CURLOPT_PREREQFUNCTION: on a new connection and on a kept one, which may have been made under
+// another policy.
+static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+    struct transfer *t = arg;
+    (void)local_ip;
+    (void)remote_port;
+    (void)local_port;
+    size_t n = strnlen(remote_ip, sizeof(t->remote_ip) - 1);
+    memcpy(t->remote_ip, remote_ip, n);
+    t->remote_ip[n] = '\0';
+    if (!t->options->proxy && !may_use(t, remote_ip)) {
+        transfer_decide(t, TASK_BLOCKED_ADDRESS, NULL);
+        return CURL_PREREQFUNC_ABORT;
+    }
+    t->request_ms = clock_monotonic_ms();
+    return CURL_PREREQFUNC_OK;
+}
+
+// CURLOPT_RESOLVER_START_FUNCTION: what is pinned or literal needs no look-up, and nothing else may
+// be looked up here, but a proxy that came without addresses.
+static int on_lookup(void *state, void *unused, void *arg)
+{
+    const struct transfer *t = arg;
+    (void)state;
+    (void)unused;
+    return (t->options->proxy ? t->n_addresses == 0 : t->literal) ? 0 : 1;
+}
+
+static bool is_redirect(int status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+static bool has_no_body(const struct transfer *t)
+{
+    return t->method == METHOD_HEAD || t->head.status == 204 || t->head.status == 304;
+}
+
+static void on_head_complete(struct transfer *t)
+{
+    const struct head *h = &t->head;
+    if (h->chunked && (h->length != HEAD_LENGTH_NONE || strcmp(h->version, "1.0") == 0)) {
+        // RFC 9112 §6.1 and §6.3: read as chunked, but trust nothing behind it.
+        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+    }
+    if (has_no_body(t)) {
+        return;
+    }
+    uint64_t max = (uint64_t)t->options->max_body_bytes;
+    bool has_length = !h->chunked && h->length != HEAD_LENGTH_NONE;
+    t->drop_body = t->may_redirect && is_redirect(h->status) && h->location.len > 0;
+    if (t->drop_body) {
+        if (has_length && h->content_length > MAX_DROPPED) {
+            transfer_decide(t, TASK_OK, NULL);
+        }
+        return;
+    }
+    if (has_length && h->content_length > max) {
+        transfer_decide(t, TASK_BODY_TOO_LARGE, "The answer announces more than max_body_bytes");
+        return;
+    }
+    codings_parse(h->content_encoding.data ? h->content_encoding.data : "", &t->codings);
+    if (t->codings.unknown || h->status == 206) { // a part of a coded body cannot be decoded
+        t->codings.n = 0;
+    } else if (t->codings.too_many) {
+        transfer_decide(t, TASK_CONTENT_ENCODING, "The body is encoded more than three times");
+    }
+}
+
+// CURLOPT_HEADERFUNCTION: one line, of any response and of trailers.
+static size_t on_header(char *p, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    n *= size;
+    bool was_complete = t->head.state == HEAD_COMPLETE;
+    if (head_line(&t->head, p, n) < 0) {
+        if (t->head.error == TASK_INTERNAL) {
+            transfer_decide_shortage(t, t->head.why);
+        } else {
+            transfer_decide(t, t->head.error, t->head.why);
+        }
+    } else if (!was_complete && t->head.state == HEAD_COMPLETE) {
+        on_head_complete(t);
+    }
+    return t->decided ? STOP : n;
+}
+
+enum flow { FLOW_ON, FLOW_WAIT, FLOW_STOP };
+
+static enum flow put(struct transfer *t, const void *p, size_t n)
+{
+    if (t->sink.size + n > (uint64_t)t->options->max_body_bytes) {
+        transfer_decide(t, TASK_BODY_TOO_LARGE, NULL);
+        return FLOW_STOP;
+    }
+    switch (sink_write(&t->sink, p, n)) {
+    case SINK_OK: return FLOW_ON;
+    case SINK_WAIT: return FLOW_WAIT;
+    case SINK_FAILED: break;
+    }
+    transfer_decide_shortage(t, strerror(errno));
+    return FLOW_STOP;
+}
+
+// Decodes what the decoder holds into the sink.
+static enum flow pump(struct transfer *t)
+{
+    for (;;) {
+        if (t->piece_n > 0) {
+            enum flow flow = put(t, t->piece, t->piece_n);
+            if (flow != FLOW_ON) {
+                return flow;
+            }
+            t->piece_n = 0;
+        }
+        switch (decoder_pull(t->decoder, &t->piece, &t->piece_n)) {
+        case DECODER_OUTPUT: break;
+        case DECODER_MORE: t->piece_n = 0; return FLOW_ON;
+        case DECODER_CORRUPT: transfer_decide(t, TASK_CONTENT_ENCODING, NULL); return FLOW_STOP;
+        case DECODER_NO_MEMORY:
+            transfer_decide_shortage(t, "No memory to decode the body");
+            return FLOW_STOP;
+        }
+    }
+}
+
+// Takes body bytes in; *ret_used of them when it has to wait.
+static enum flow take_body(struct transfer *t, const char *p, size_t n, size_t *ret_used)
+{
+    *ret_used = 0;
+    if (t->drop_body) {
+        *ret_used = n;
+        if (t->wire + n > MAX_DROPPED) {
+            transfer_decide(t, TASK_OK, NULL);
+            return FLOW_STOP;
+        }
+        return FLOW_ON;
+    }
+    if (t->wire + n > (uint64_t)t->options->max_body_bytes) {
+        transfer_decide(t, TASK_BODY_TOO_LARGE, NULL);
+        return FLOW_STOP;
+    }
+    if (t->codings.n == 0) {
+        enum flow flow = put(t, p, n);
+        *ret_used = flow == FLOW_ON ? n : 0;
+        return flow;
+    }
+    if (!t->decoder && decoder_new(&t->codings, &t->decoder) < 0) {
+        transfer_decide_shortage(t, "No memory to decode the body");
+        return FLOW_STOP;
+    }
+    decoder_feed(t->decoder, p, n);
+    enum flow flow = pump(t);
+    *ret_used = n - decoder_take_back(t->decoder);
+    return flow;
+}
+
+// CURLOPT_WRITEFUNCTION. After a pause libcurl delivers again from the start of what it delivered
+// last, although part of it was used.
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    n *= size;
+    if (t->decided) {
+        return STOP;
+    }
+    size_t skip = t->redelivered < n ? t->redelivered : n;
+    size_t used = 0;
+    enum flow flow = take_body(t, p + skip, n - skip, &used);
+    t->wire += used;
+    if (flow == FLOW_STOP) {
+        t->wire += n - skip - used; // received, though not used
+        return STOP;
+    }
+    if (flow == FLOW_WAIT) {
+        t->redelivered = skip + used;
+        transfer_watch_paused(t);
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    t->redelivered -= skip;
+    return n;
+}
+
+void transfer_callbacks_install(struct transfer *t)
+{
+    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->error_text);
+    curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
+    // Kept by the connection, which outlives the transfer: so the engine's, not the transfer's.
+    curl_easy_setopt(t->easy, CURLOPT_CLOSESOCKETFUNCTION, curl_loop_close_socket);
+    curl_easy_setopt(t->easy, CURLOPT_CLOSESOCKETDATA, t->engine->curl);
+    curl_easy_setopt(t->easy, CURLOPT_RESOLVER_START_FUNCTION, on_lookup);
+    curl_easy_setopt(t->easy, CURLOPT_RESOLVER_START_DATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_request);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// The inside of a transfer, shared by transfer*.c and by nobody else.
+//
+//   transfer.c            engine, start, end, abort
+//   transfer_setup.c      a request -> options of a curl handle
+//   transfer_callbacks.c  what libcurl calls while it runs: addresses, head, body
+//   transfer_result.c     what came of it -> struct transfer_result
+//   transfer_watch.c      time-outs, stalls, and waiting for the byte budget
+//
+// State that says how far an exchange got is not kept twice: the phase is derived (transfer_phase)
+// from the head, from `request_ms` and from what libcurl has measured.
+#pragma once
+
+#include <curl/curl.h>
+#include <openssl/evp.h>
+
+#include "common/heap.h"
+#include "common/list.h"
+#include "daemon/fetch/classify.h"
+#include "daemon/fetch/curl_loop.h"
+#include "daemon/fetch/decoder.h"
+#include "daemon/fetch/head.h"
+#include "daemon/fetch/sink.h"
+#include "daemon/fetch/transfer.h"
+
+#define TRANSFER_SOCKETS                                                                           \
+    4 // addresses that one transfer tries, of which more than one only while connecting
+#define WATCH_SAMPLES 8
+
+struct watch {
+    struct heap_node due; // in engine->due while the transfer runs
+    int64_t started_ms;
+    int64_t deadline_ms; // of the whole hop; moved by the time spent paused
+    int64_t paused_ms;   // since when paused; 0: running
+    int64_t answered_ms; // when the answer's first byte was noticed; 0: not yet
+    int64_t head_ms;     // since when a head was seen unfinished; 0: it is not
+    int64_t moved_ms;    // when the request was last seen to move, or an interim response came
+    uint64_t moved;      // bytes of both then
+    unsigned n_samples;  // taken; the last WATCH_SAMPLES are kept, in a ring
+    struct {
+        int64_t at_ms;
+        uint64_t bytes;
+    } samples[WATCH_SAMPLES];
+};
+
+struct transfer {
+    struct transfer_engine *engine;
+    struct list link; // in engine->running, or engine->idle
+    CURL *easy;
+    char error_text[CURL_ERROR_SIZE];
+    struct curl_slist *resolve, *fields; // `fields` NULL: the engine's default ones
+
+    // the request
+    const struct task_options *options;
+    const struct address_policy *policy;
+    enum fetch_method method;
+    bool https, literal, may_redirect;
+    struct sockaddr_storage addresses[TRANSFER_MAX_ADDRESSES];
+    size_t n_addresses;
+    transfer_done_fn *on_done;
+    void *ctx;
+
+    // the exchange
+    int sockets[TRANSFER_SOCKETS];
+    unsigned n_sockets;
+    int64_t request_ms; // when the request was about to be sent; 0: not yet
+    char remote_ip[INET6_ADDRSTRLEN];
+    bool blocked;  // an address was refused
+    bool shortage; // a socket could not be had
+    struct head head;
+    struct sink sink;
+    struct decoder *decoder;
+    struct codings codings;
+    bool drop_body;     // of a redirect that will be followed
+    uint64_t wire;      // body bytes received
+    size_t redelivered; // bytes that were used already of those libcurl will deliver again after a
+                        // pause
+    const void *piece;  // decoded, not yet in the sink
+    size_t piece_n;
+    struct watch watch;
+
+    // Set where something other than libcurl decides the end; the first one stays. TASK_OK: the
+    // head is all that is wanted.
+    bool decided;
+    struct verdict verdict;
+    const char *why;
+};
+
+struct transfer_engine {
+    struct curl_loop *curl;
+    struct metrics *metrics;
+    struct transfer_settings settings; // strings owned
+    EVP_MD *sha256;
+    struct curl_slist *default_fields;
+    struct buf scratch;
+    struct list running, idle;
+    unsigned n_idle;
+    struct heap due;
+    struct timer timer;
+    int64_t timer_ms; // when `timer` fires; 0: not
+};
+
+// transfer.c
+enum phase transfer_phase(struct transfer *t);
+// Decides the end from outside libcurl (first caller wins). `why` is constant or NULL.
+void transfer_decide(struct transfer *t, enum task_error error, const char *why);
+void transfer_decide_shortage(struct transfer *t, const char *why);
+// Takes the transfer out of libcurl and ends it as decided. Never from inside a libcurl callback.
+void transfer_end_now(struct transfer *t);
+
+// transfer_setup.c: -1 without memory.
+int transfer_setup(struct transfer *t, const struct transfer_request *r);
+
+// transfer_callbacks.c
+void transfer_callbacks_install(struct transfer *t);
+
+// transfer_result.c: what `code` and the decided verdict come to.
+void transfer_result_make(struct transfer *t, CURLcode code, struct transfer_result *ret);
+
+// transfer_watch.c
+int transfer_watch_init(struct transfer_engine *e, struct loop *loop, struct err *err);
+void transfer_watch_done(struct transfer_engine *e);
+int transfer_watch_start(struct transfer *t, int64_t total_timeout_ms); // -1 without memory
+void transfer_watch_stop(struct transfer *t);
+void transfer_watch_paused(struct transfer *t); // the byte budget has no room
