@@ -77,6 +77,11 @@ bool budget_take(struct budget *b, int64_t n)
     return true;
 }
 
+void budget_overdraw(struct budget *b, int64_t n)
+{
+    atomic_fetch_add(&b->taken, n);
+}
+
 void budget_give(struct budget *b, int64_t n)
 {
     atomic_fetch_sub(&b->taken, n);

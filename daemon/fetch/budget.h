@@ -17,8 +17,9 @@ void budget_free(struct budget **b);
 void budget_set_limit(struct budget *b,
                       int64_t limit); // any thread; may be below what is taken now
 
-bool budget_take(struct budget *b, int64_t n); // any thread; false if it does not fit now
-void budget_give(struct budget *b, int64_t n); // any thread
+bool budget_take(struct budget *b, int64_t n);     // any thread; false if it does not fit now
+void budget_give(struct budget *b, int64_t n);     // any thread
+void budget_overdraw(struct budget *b, int64_t n); // takes it whether it fits or not
 
 // As take and give, but fair: while another worker waits, `worker` gets no more than its even share
 // of the limit, so that a worker with endless work cannot snatch back whatever it gives.

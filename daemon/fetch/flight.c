@@ -85,10 +85,13 @@ void flight_free(struct flight *f)
 
 void flight_release_slot(struct flight *f)
 {
+    struct worker *w = f->worker;
+    if (w->overdrawn == f) {
+        w->overdrawn = NULL;
+    }
     if (!f->host) {
         return;
     }
-    struct worker *w = f->worker;
     host_queue_end(&f->host->queue);
     budget_give_share(w->shared->slots, w->number, 1);
     worker_touch(w, f->host);

@@ -16,11 +16,18 @@ static int64_t left_ms(const struct flight *f)
     return left > 0 ? left : 0;
 }
 
+// Transfers that wait for each other's bytes would wait for ever. So one of each worker may always
+// go on, whatever the budget says, until it has ended and given its bytes back.
 static bool body_take(void *ctx, size_t n)
 {
-    struct worker *w = ctx;
+    struct flight *f = ctx;
+    struct worker *w = f->worker;
     if (!budget_take(w->shared->bytes, (int64_t)n)) {
-        return false;
+        if (w->overdrawn && w->overdrawn != f) {
+            return false;
+        }
+        w->overdrawn = f;
+        budget_overdraw(w->shared->bytes, (int64_t)n);
     }
     metrics_add(w->shared->metrics, METRIC_BODY_BYTES_HELD, (int64_t)n);
     return true;
@@ -28,7 +35,7 @@ static bool body_take(void *ctx, size_t n)
 
 static void body_give(void *ctx, size_t n)
 {
-    struct worker *w = ctx;
+    struct worker *w = ((struct flight *)ctx)->worker;
     budget_give(w->shared->bytes, (int64_t)n);
     metrics_add(w->shared->metrics, METRIC_BODY_BYTES_HELD, -(int64_t)n);
 }
@@ -82,7 +89,7 @@ static void on_done(void *ctx, struct transfer_result *r)
 static void transfer(struct flight *f)
 {
     struct worker *w = f->worker;
-    struct body_budget_ops budget = {.take = body_take, .give = body_give, .ctx = w};
+    struct body_budget_ops budget = {.take = body_take, .give = body_give, .ctx = f};
     struct transfer_request r = {
         .url = &f->url,
         .url_text = f->url_text.data,

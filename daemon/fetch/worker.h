@@ -71,6 +71,7 @@ struct host {
     enum host_work work;
     int64_t claim_after_ms; // an empty answer said "more": do not ask again at once
     int64_t next_due_ms;    // when a waiting retry is due; 0: none
+    int64_t keep_until_ms;  // what the store was told of it may not be in what it says before
     uint32_t task_bytes;    // mean size of the tasks last claimed
     bool counted_blocked;   // in METRIC_HOSTS_BLOCKED
     char name[];
@@ -104,6 +105,7 @@ struct worker {
     struct batch_shares batches;
     struct outbox outbox;
 
+    const struct flight *overdrawn; // the one that may exceed the byte budget, so that it ends
     enum wait_reason held_up; // why the last turn started nothing more though hosts were ready
     bool draining;
     uint64_t random;             // state of worker_random

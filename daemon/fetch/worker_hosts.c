@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "daemon/fetch/flight.h"
 #include "daemon/fetch/worker.h"
 
 #define MAX_EVICTION_LOOKS 64
 #define LONG_BLOCK_US      (60 * INT64_C(1000000))
+#define KEEP_REPORTED_MS   5000
 
 struct host *worker_find_host(struct worker *w, uint64_t id)
 {
@@ -181,6 +183,15 @@ static int64_t us_to_ms(int64_t us)
     return us > INT64_MAX - 999 ? INT64_MAX : (us + 999) / 1000;
 }
 
+// When a host that nothing waits for may be forgotten.
+static int64_t rest_ms(const struct host *h, const struct host_clock *now)
+{
+    int64_t at = us_to_ms(host_pace_next_us(&h->queue.pace, now->us)) + 1;
+    int64_t probe_ms = us_to_ms(h->queue.backoff.probe_us);
+    at = probe_ms > at ? probe_ms : at;
+    return h->keep_until_ms > at ? h->keep_until_ms : at;
+}
+
 // When the host must be looked at again though nothing happens to it; INT64_MAX: never. A host that
 // could start now but for the daemon's own limits is in `ready` and needs no wake.
 static int64_t next_wake_ms(const struct host *h, const struct host_clock *now)
@@ -198,12 +209,14 @@ static int64_t next_wake_ms(const struct host *h, const struct host_clock *now)
     if (h->next_due_ms > 0) {
         at = earlier(at, h->next_due_ms);
     }
-    if (!waits && !host_queue_forgettable(&h->queue, now->us)) {
-        at = earlier(at, us_to_ms(host_pace_next_us(&h->queue.pace, now->us)) + 1);
-        int64_t probe_us = h->queue.backoff.probe_us;
-        at = probe_us > now->us ? us_to_ms(probe_us) : at;
-    }
-    return at;
+    bool resting = !waits && h->next_due_ms == 0 && h->queue.in_flight == 0;
+    return resting ? rest_ms(h, now) : at;
+}
+
+static bool may_forget(const struct host *h, const struct host_clock *now)
+{
+    return h->work == HOST_DRY && h->next_due_ms == 0 && h->keep_until_ms <= now->us / 1000 &&
+           host_queue_forgettable(&h->queue, now->us);
 }
 
 static void count_blocked(struct worker *w, struct host *h, const struct host_clock *now)
@@ -232,7 +245,7 @@ static void review(struct worker *w, struct host *h)
     } else if (!list_linked(&h->ready)) {
         list_push_back(&w->ready, &h->ready);
     }
-    if (h->work == HOST_DRY && h->next_due_ms == 0 && host_queue_forgettable(&h->queue, now.us)) {
+    if (may_forget(h, &now)) {
         forget(w, h);
         return;
     }
@@ -256,6 +269,7 @@ void worker_review_touched(struct worker *w)
 
 void worker_report_host(struct worker *w, struct host *h)
 {
+    h->keep_until_ms = clock_monotonic_ms() + KEEP_REPORTED_MS;
     // Without memory the block still holds here; only a restart would not know of it.
     struct host_state *m = host_state_new(h->id);
     if (m) {
