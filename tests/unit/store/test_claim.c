@@ -241,9 +241,9 @@ static void a_scan_finds_every_host_with_work_once(void **state)
             struct host_scan *scan = host_scan_new(worker, after, 7);
             mailbox_post(store_mailbox(f->store), &scan->msg);
             struct work *w = take(&f->worker[worker], RING_WORK);
-            if (!w->scan_answer) {
+            while (!w->scan_answer) {
                 release_message(w);
-                continue;
+                w = take(&f->worker[worker], RING_WORK);
             }
             for (size_t i = 0; i < w->n; i++) {
                 assert_true(w->v[i].host > after);
