@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// A full disk refuses what asks and keeps what reports; a failing disk stops the store, and nothing
+// is answered that was not stored.
+#include "fixture.h"
+#include "faulty_vfs.h"
+
+static void on_a_full_disk_submissions_are_refused_and_outcomes_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 5, .host = "a.test"});
+    struct claimed *c = claim_tasks(f, "a.test", 5, 5);
+    faulty_write = SQLITE_FULL;
+    for (size_t i = 0; i < c->n; i++) {
+        post_outcome(f, &c->tasks[i], TASK_SUCCEEDED);
+    }
+    struct upload_reply *r = try_submit(f, &(struct submit){.n = 3, .host = "b.test"});
+    assert_int_equal(r->status, -1);
+    assert_int_equal(r->err.code, ERR_STORAGE_FULL);
+    release_message(r);
+    struct control_reply *reply = control_batch(f, CONTROL_CANCEL, b.id, false);
+    assert_int_equal(reply->status, -1);
+    assert_int_equal(reply->err.code, ERR_STORAGE_FULL);
+    release_message(reply);
+    faulty_write = 0;
+    struct batch_snapshot end = wait_changed(f, b.batch, is_finished);
+    assert_int_equal(end.counts.succeeded, 5);
+    assert_int_equal(metrics_get(&f->metrics, METRIC_TASKS_SUCCEEDED), 5);
+    assert_int_equal(metrics_get(&f->metrics, METRIC_OUTCOMES_STALE), 0);
+    release_message(c);
+    // And submissions are taken again.
+    struct upload_reply *again = try_submit(f, &(struct submit){.n = 3, .host = "b.test"});
+    for (int i = 0; again->status != 0 && i < 50; i++) {
+        release_message(again);
+        usleep(100000);
+        again = try_submit(f, &(struct submit){.n = 3, .host = "b.test"});
+    }
+    assert_int_equal(again->status, 0);
+    release_message(again);
+    assert_int_equal(work_off(f, "b.test", TASK_SUCCEEDED), 3);
+}
+
+static void a_large_upload_that_met_a_full_disk_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct submit s = {.n = 3000, .host = "a.test"};
+    post_piece(f, 5, &s, 0, 1000, false);
+    release_message(take(&f->api, RING_UPLOAD_REPLY));
+    faulty_write = SQLITE_FULL;
+    post_piece(f, 5, &s, 1000, 1000, false);
+    struct upload_reply *r = take(&f->api, RING_UPLOAD_REPLY);
+    assert_int_equal(r->err.code, ERR_STORAGE_FULL);
+    release_message(r);
+    faulty_write = 0;
+    post_piece(f, 5, &s, 2000, 1000, true);
+    r = take(&f->api, RING_UPLOAD_REPLY);
+    assert_int_equal(r->err.code, ERR_STORAGE_FULL);
+    release_message(r);
+    int64_t end = clock_monotonic_ms() + WAIT_MS;
+    while (metrics_get(&f->metrics, METRIC_TASKS_UNFINISHED) > 0 && clock_monotonic_ms() < end) {
+        flush_store(f);
+    }
+    assert_int_equal(metrics_get(&f->metrics, METRIC_TASKS_UNFINISHED), 0);
+    assert_int_equal(work_off(f, "a.test", TASK_SUCCEEDED), 0);
+}
+
+static void after_a_failed_sync_nothing_is_answered(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    f->config.store.synchronous = STORE_SYNCHRONOUS_FULL;
+    fixture_start(f);
+    faulty_sync = SQLITE_IOERR_FSYNC;
+    post_piece(f, 5, &(struct submit){.n = 3, .host = "a.test"}, 0, 3, true);
+    int64_t end = clock_monotonic_ms() + WAIT_MS;
+    while (f->fatal == 0 && clock_monotonic_ms() < end) {
+        usleep(1000);
+    }
+    assert_int_equal(f->fatal, 1);
+    assert_null(take_within(&f->api, RING_UPLOAD_REPLY, 50));
+    faulty_sync = 0;
+    f->fatal = 0;
+    fixture_stop(f);
+    fixture_remove(f);
+}
+
+int main(void)
+{
+    faulty_install();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(on_a_full_disk_submissions_are_refused_and_outcomes_kept,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_large_upload_that_met_a_full_disk_leaves_nothing, setup,
+                                        teardown),
+        cmocka_unit_test(after_a_failed_sync_nothing_is_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
