@@ -39,25 +39,23 @@ def has_whole_answer(data):
 
 
 def collect(clients, start):
-    """Seconds since `start` of each whole answer."""
+    """Seconds since `start` of each whole answer. Does as little as it can between two of them."""
     poll = select.epoll()
     for fd in clients:
-        poll.register(fd, select.EPOLLIN)
-    spans, parts = [], {}
+        poll.register(fd, select.EPOLLIN | select.EPOLLET)
+    spans, parts = {}, dict.fromkeys(clients, b"")
     deadline = time.perf_counter() + PATIENCE_S
-    while clients and time.perf_counter() < deadline:
+    while len(spans) < len(clients) and time.perf_counter() < deadline:
         for fd, _ in poll.poll(1):
             data = clients[fd].recv(65536)
-            parts[fd] = parts.get(fd, b"") + data
+            parts[fd] += data
             if not data:
                 sys.exit(f"waiters: a connection was closed after {parts[fd]!r}")
             if has_whole_answer(parts[fd]):
-                spans.append(time.perf_counter() - start)
-                poll.unregister(fd)
-                clients.pop(fd).close()
-    if clients:
-        sys.exit(f"waiters: {len(clients)} clients have had no answer")
-    return sorted(spans)
+                spans[fd] = time.perf_counter() - start
+    if len(spans) < len(clients):
+        sys.exit(f"waiters: {len(clients) - len(spans)} clients have had no answer")
+    return sorted(spans.values())
 
 
 def main():

@@ -147,23 +147,28 @@ class SlowServer:
         self.loop.run_until_complete(self._serve())
 
     async def _serve(self):
-        self._stop = asyncio.Event()
+        self._stop, self._clients = asyncio.Event(), set()
         server = await asyncio.start_server(self._client, "127.0.0.201", 0)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
         server.close()
+        for client in list(self._clients):
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
 
     async def _client(self, reader, writer):
+        self._clients.add(asyncio.current_task())
         try:
             while await reader.readuntil(b"\r\n\r\n"):
                 await asyncio.sleep(self.delay)
                 writer.write(self.HEAD)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
+            self._clients.discard(asyncio.current_task())
 
     def urls(self, n):
         return [f"http://127.0.0.201:{self.port}/slow?{i}" for i in range(n)]

@@ -143,6 +143,7 @@ def slow(env, record):
         batch = d.submit(server.urls(min(env.options.queued, BATCH_MAX)))
         time.sleep(1.5)
         beside = one_url_latencies(env, d)
+        record("slow", "memory with it queued", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
         d.json("POST", f"/v1/batches/{batch['id']}/cancel")
     record("slow", "one URL alone, median", "gatherd", statistics.median(alone), "ms", "less")
     record("slow", "one URL beside it, median", "gatherd", statistics.median(beside), "ms", "less")
@@ -150,9 +151,12 @@ def slow(env, record):
     record("slow", "added, median", "gatherd", statistics.median(beside) - statistics.median(alone), "ms", "less")
 
 
-def ask_waiters(env, port, batch_id):
-    return json.loads(run_timed(["/usr/bin/python3", "-B", WAITERS, "--clients", env.options.clients, port, batch_id],
-                                env.options.timeout).output)
+def ask_waiters(env, pid, port, batch_id):
+    """Seconds of the clients' answers (p50, p99, max), and the server's own processor time for one client."""
+    cpu = machine.cpu_seconds(pid)
+    took = run_timed(["/usr/bin/python3", "-B", WAITERS, "--clients", env.options.clients, port, batch_id],
+                     env.options.timeout)
+    return {**json.loads(took.output), "cpu": (machine.cpu_seconds(pid) - cpu) / env.options.clients}
 
 
 def waiters(env, record):
@@ -160,12 +164,12 @@ def waiters(env, record):
     with daemon(env, listen={"max_connections": env.options.clients + 100}) as d:
         before = machine.memory_kib(d.pid)
         batch = d.submit(env.nginx.urls("small", 1), NEVER)
-        answers = {"gatherd": ask_waiters(env, d.port, batch["id"])}
+        answers = {"gatherd": ask_waiters(env, d.pid, d.port, batch["id"])}
         record("waiters", "memory per client", "gatherd",
                (machine.memory_kib(d.pid, "VmHWM") - before) / env.options.clients, "KiB", "less")
     peer = subprocess.Popen(["/usr/bin/python3", "-B", PEER_WAITERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        answers["aiohttp server"] = ask_waiters(env, int(peer.stdout.readline()), "1")
+        answers["aiohttp server"] = ask_waiters(env, peer.pid, int(peer.stdout.readline()), "1")
     finally:
         peer.stdin.close()
         peer.wait(10)
@@ -173,6 +177,7 @@ def waiters(env, record):
     for name, spans in answers.items():
         for which in "p50", "p99", "max":
             record("waiters", f"{which} of {env.options.clients:,}", name, spans[which] * 1000, "ms", "less")
+        record("waiters", "CPU per client", name, spans["cpu"] * 1e6, "µs", "less")
 
 
 def idle(env, record):
