@@ -111,7 +111,7 @@ def test_the_unix_socket_is_guarded_by_its_mode(daemon):
 
 
 HOST_FIELDS = {"localhost": 401, "127.0.0.1:99": 401, "[::1]": 401, "gatherd.example": 401, "GATHERD.example:80": 401,
-               "evil.example": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421}
+               "evil.example": 421, "": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421}
 
 
 @pytest.mark.parametrize("host,status", HOST_FIELDS.items())

@@ -114,7 +114,7 @@ def test_last_and_prefixes_name_batches(gather, url):
 
 def test_wait_runs_out_with_7(gather, url):
     batch = submit(gather, url("/delay/3000"))
-    gather("wait", "--timeout", "1", batch, exit_code=NOT_IN_TIME)
+    gather("wait", "--timeout", "1s", batch, exit_code=NOT_IN_TIME)
 
 
 def test_wait_for_failures_exits_8(gather, url):

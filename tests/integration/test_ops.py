@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Running it: health, metrics, the schema, signals, the configuration, one daemon for one database."""
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -302,6 +303,7 @@ def test_a_newer_schema_is_refused(own_daemon):
 def test_a_spoilt_database_is_refused(own_daemon):
     daemon = own_daemon()
     daemon.stop()
+    pathlib.Path(daemon.db_path + "-wal").unlink(missing_ok=True)  # it may hold the first page as it was
     with open(daemon.db_path, "r+b") as db:
         db.write(b"not a database at all")
     daemon.spawn()

@@ -116,8 +116,8 @@ def test_the_bodies_of_nginx_read_back_equal(api, nginx):
 
 
 def test_what_nginx_says_of_what_is_not_there(api, nginx):
-    results = api.run([f"http://127.0.0.1:{nginx}/no/such/file", f"http://127.0.0.1:{nginx}/../../etc/passwd"])
-    assert [(r["state"], r["status"]) for r in results] == [("failed", 404)] * 2
+    result = api.run([f"http://127.0.0.1:{nginx}/no/such/file"])[0]
+    assert (result["state"], result["status"]) == ("failed", 404)
 
 
 def one(api, task):

@@ -86,7 +86,7 @@ BAD_OPTIONS = {
     "verify_tls": ["yes", 1],
     "proxy": [5, "nonsense", "ftp://h/"],
     "headers": [5, ["a"], {"A B": "x"}, {"A:": "x"}, {"A\r\nB": "x"}, {"": "x"}, {"A": "a\rb"}, {"A": "a\nb"},
-                {"A": 5}, {"A": None}, {f"X-{i}": "v" for i in range(1000)}, {"X": "v" * 100_000}],
+                {"A": 5}, {f"X-{i}": "v" for i in range(1000)}, {"X": "v" * 100_000}],
     "body": [5, {}],
 }
 
@@ -100,11 +100,9 @@ OPTION_CASES = [(name, i) for name, values in BAD_OPTIONS.items() for i in range
 @pytest.fixture(autouse=True)
 def nothing_stored(api):
     """Whatever a test here sends, no batch comes of it."""
-    before = api.get_json("/v1/stats")
+    before = api.get_json("/v1/stats")["batches"]["accepted"]
     yield
-    batches = api.get_json("/v1/batches")
-    assert batches["batches"] == [], batches
-    assert before["version"]
+    assert api.get_json("/v1/stats")["batches"]["accepted"] == before
 
 
 def post_raw(daemon, body, pieces=None, media_type="application/json"):

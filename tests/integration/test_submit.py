@@ -10,7 +10,7 @@ from api import NDJSON, TEXT, assert_complete, assert_problem
 
 @pytest.fixture(scope="module")
 def sections():
-    return {"limits": {"tasks_per_batch": 2000, "request_body": "2M", "json_document": "256k"}}
+    return {"limits": {"tasks_per_batch": 2000, "request_body": "2M", "json_document": "256K"}}
 
 
 @pytest.fixture
@@ -131,9 +131,12 @@ def test_partial_stores_the_valid_rest_and_lists_the_others(api, url):
     assert response.status == 202, response
     batch = response.json()
     assert batch["counts"]["total"] == 2
-    assert [e["pointer"] for e in batch["errors"]] == ["/urls/1", "/urls/3"]
+    assert [e["pointer"] for e in batch["rejected"]] == ["/urls/1", "/urls/3"]
     api.wait(batch["id"])
-    assert_complete(api, batch["id"], 2)
+    # The index stays the position in what was submitted, so that the submitter can find its rows again.
+    assert [(r["index"], r["state"]) for r in api.results(batch["id"], order="input")] == \
+        [(0, "succeeded"), (2, "succeeded")]
+    assert_problem(api.get(f"/v1/batches/{batch['id']}/tasks/1"), 404, "not_found")
 
 
 @pytest.mark.parametrize("media_type", [NDJSON, TEXT])
@@ -142,7 +145,7 @@ def test_partial_lines(api, url, media_type):
     response = api.post("/v1/batches?partial=1", f"{bad}\n{good}\n{bad}\n", {"Content-Type": media_type})
     assert response.status == 202, response
     assert response.json()["counts"]["total"] == 1
-    assert [e["line"] for e in response.json()["errors"]] == [1, 3]
+    assert [e["line"] for e in response.json()["rejected"]] == [1, 3]
 
 
 def test_partial_with_nothing_valid_is_rejected(api):

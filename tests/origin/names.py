@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A scripted name server on UDP: what a name resolves to is written in the name's first label.
+"""A scripted name server, on UDP and TCP: what a name resolves to is written in the name's first label.
 
     ok.test             127.0.0.1                      both.test       10.0.0.1 and 127.0.0.1
-    private.test        10.0.0.1                       many.test       60 addresses, the first is 127.0.0.1
+    private.test        10.0.0.1                       many.test       500 addresses, the first is 127.0.0.1
     nxdomain.test       no such name                   cname.test      an alias of ok.test
     nodata.test         no address                     loop.test       an alias of itself
     servfail.test       SERVFAIL                       rebind.test     127.0.0.1 once, then 10.0.0.1
@@ -10,16 +10,19 @@
     silent.test         never answered                 garbage.test    an answer that is no DNS message
 
 A first label such as "ok-7" plays "ok". TTLs are a second. Only A questions have addresses, but for `mapped`.
+What does not fit into a datagram is cut (TC), and asked for again over TCP.
 """
 import asyncio
 import ipaddress
 import struct
 
 A, CNAME, AAAA = 1, 5, 28
+DATAGRAM_MAX = 1232
+TRUNCATED = 0x0200
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 CODES = {"nxdomain": NXDOMAIN, "servfail": SERVFAIL, "refused": REFUSED}
 ADDRESSES = {"ok": ["127.0.0.1"], "private": ["10.0.0.1"], "both": ["10.0.0.1", "127.0.0.1"],
-             "many": ["127.0.0.1"] + [f"127.0.1.{i}" for i in range(1, 60)], "mapped": ["::ffff:10.0.0.1"]}
+             "many": ["127.0.0.1"] + [f"127.{i // 200 + 1}.0.{i % 200 + 1}" for i in range(499)], "mapped": ["::ffff:10.0.0.1"]}
 
 
 def encode_name(name):
@@ -39,27 +42,27 @@ def record(name, kind, data):
     return encode_name(name) + struct.pack("!HHIH", kind, 1, 1, len(data)) + data
 
 
-class NameServer(asyncio.DatagramProtocol):
+class NameServer:
     def __init__(self):
         self.asked = {}
 
-    def connection_made(self, transport):
-        self._transport = transport
-
-    def datagram_received(self, data, address):
+    def reply(self, data, most):
+        """The answer to the message `data` in at most `most` bytes, or None for silence."""
         name, kind, question = read_question(data)
         if kind == A:
             self.asked[name] = self.asked.get(name, 0) + 1
         play = name.split(".")[0].split("-")[0]
         if play == "silent":
-            return
+            return None
         if play == "garbage":
-            self._transport.sendto(data[:2] + b"\xff" * 40, address)
-            return
+            return data[:2] + b"\xff" * 40
         answers = self._answers(name, play, kind)
-        flags = 0x8180 | CODES.get(play, NOERROR)
-        head = data[:2] + struct.pack("!HHHHH", flags, 1, len(answers), 0, 0)
-        self._transport.sendto(head + question + b"".join(answers), address)
+        whole = self._message(data, question, 0x8180 | CODES.get(play, NOERROR), answers)
+        return whole if len(whole) <= most else self._message(data, question, 0x8180 | TRUNCATED, [])
+
+    @staticmethod
+    def _message(data, question, flags, answers):
+        return data[:2] + struct.pack("!HHHHH", flags, 1, len(answers), 0, 0) + question + b"".join(answers)
 
     def _answers(self, name, play, kind):
         if play == "loop":
@@ -73,3 +76,30 @@ class NameServer(asyncio.DatagramProtocol):
             texts = ["127.0.0.1"] if self.asked.get(name, 0) <= 1 else ["10.0.0.1"]
         addresses = [ipaddress.ip_address(text) for text in texts]
         return [record(name, kind, a.packed) for a in addresses if (a.version == 4) == (kind == A)]
+
+    async def serve_stream(self, reader, writer):
+        """DNS over TCP (RFC 7766): each message behind its length."""
+        try:
+            while True:
+                length, = struct.unpack("!H", await reader.readexactly(2))
+                reply = self.reply(await reader.readexactly(length), 65535)
+                if reply:
+                    writer.write(struct.pack("!H", len(reply)) + reply)
+                    await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, server):
+        self._server = server
+
+    def connection_made(self, transport):
+        self._transport = transport
+
+    def datagram_received(self, data, address):
+        reply = self._server.reply(data, DATAGRAM_MAX)
+        if reply:
+            self._transport.sendto(reply, address)

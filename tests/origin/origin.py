@@ -10,7 +10,7 @@ on stdout, and serves until SIGTERM, SIGINT or the end of its stdin pipe (with -
     http       plain HTTP on 127.0.0.1 … 127.0.0.N and ::1: one port, N + 1 host names
     ssh, smtp  say their banner as soon as anyone connects
     closed     is bound but refuses connections; blackhole never completes one
-    dns        a name server on UDP, see names.py
+    dns        a name server on UDP and TCP, see names.py
     tls, tls_expired, tls_wrong_host, tls_self_signed, tls_1_1, tls_plain, tls_stall, tls_close (with --tls)
 
 Plays are in plays.py and faults.py, what they must end as in behaviours.py. Any path takes `?cut=1` (answer in
@@ -31,7 +31,7 @@ import zlib
 import certificates
 import faults  # noqa: F401 (registers its plays)
 from exchange import HEAD_LIMIT, Exchange, Log, read_request
-from names import NameServer
+from names import Datagrams, NameServer
 from plays import PLAYS
 
 BOMB_MIB = 200
@@ -101,10 +101,16 @@ class Origin:
         await self._listen_on("smtp", banner(b"220 mail.example.com ESMTP Postfix\r\n"))
 
     async def listen_names(self):
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            NameServer, local_addr=("127.0.0.1", 0))
-        self._kept.append(transport)
-        self.ports["dns"] = transport.get_extra_info("sockname")[1]
+        server = NameServer()
+        for _ in range(20):
+            await self._listen_on("dns", server.serve_stream)
+            try:
+                self._kept.append(await asyncio.get_running_loop().create_datagram_endpoint(
+                    lambda: Datagrams(server), local_addr=("127.0.0.1", self.ports["dns"])))
+                return
+            except OSError:
+                continue  # the number is free for TCP alone
+        raise OSError("no port is free for both UDP and TCP")
 
     def listen_not(self):
         """A port that refuses (bound, not listening) and one that is full (a backlog of one, taken)."""

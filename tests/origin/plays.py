@@ -125,7 +125,8 @@ async def gzip_large(x):
 
 @play("flaky")
 async def flaky(x):
-    """/flaky/N/KEY: fails N times (503, or ?how=reset|empty), then 200."""
+    """/flaky/N/KEY: fails N times (500, or ?how=reset|empty), then 200. Not with 503, which is a request to leave
+    the whole host alone for a while."""
     failures, key = int(x.request.args[0]), "/".join(x.request.args[1:])
     seen = x.server.count("flaky/" + key)
     if seen > failures:
@@ -135,7 +136,7 @@ async def flaky(x):
     elif x.request.query.get("how") == "empty":
         await x.last(b"")
     else:
-        await x.reply(503, "not yet\n")
+        await x.reply(500, "not yet\n")
 
 
 @play("retry-after")
