@@ -8,8 +8,11 @@
 // the other.
 #include "daemon/fetch/budget.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#define NOBODY UINT_MAX
 
 struct budget_worker {
     _Atomic int64_t held;
@@ -47,14 +50,15 @@ void budget_free(struct budget **b)
     *b = NULL;
 }
 
-static void wake_waiting(struct budget *b)
+// All but `giver`, who knows what it gave.
+static void wake_waiting(struct budget *b, unsigned giver)
 {
     if (atomic_load(&b->n_waiting) == 0) {
         return;
     }
     for (unsigned i = 0; i < b->n_workers; i++) {
         struct budget_worker *w = &b->workers[i];
-        if (atomic_load(&w->waiting) && atomic_exchange(&w->to_wake, false)) {
+        if (i != giver && atomic_load(&w->waiting) && atomic_exchange(&w->to_wake, false)) {
             b->wake(b->ctx, i);
         }
     }
@@ -63,7 +67,7 @@ static void wake_waiting(struct budget *b)
 void budget_set_limit(struct budget *b, int64_t limit)
 {
     atomic_store(&b->limit, limit);
-    wake_waiting(b);
+    wake_waiting(b, NOBODY);
 }
 
 bool budget_take(struct budget *b, int64_t n)
@@ -85,7 +89,7 @@ void budget_overdraw(struct budget *b, int64_t n)
 void budget_give(struct budget *b, int64_t n)
 {
     atomic_fetch_sub(&b->taken, n);
-    wake_waiting(b);
+    wake_waiting(b, NOBODY);
 }
 
 bool budget_take_share(struct budget *b, unsigned worker, int64_t n)
@@ -109,7 +113,8 @@ bool budget_take_share(struct budget *b, unsigned worker, int64_t n)
 void budget_give_share(struct budget *b, unsigned worker, int64_t n)
 {
     atomic_fetch_sub(&b->workers[worker].held, n);
-    budget_give(b, n);
+    atomic_fetch_sub(&b->taken, n);
+    wake_waiting(b, worker);
 }
 
 void budget_wait(struct budget *b, unsigned worker)
@@ -125,7 +130,7 @@ void budget_stop_waiting(struct budget *b, unsigned worker)
 {
     if (atomic_exchange(&b->workers[worker].waiting, false)) {
         atomic_fetch_sub(&b->n_waiting, 1);
-        wake_waiting(b); // those it held to their share may go on
+        wake_waiting(b, worker); // those it held to their share may go on
     }
 }
 

@@ -9,8 +9,8 @@
 
 struct budget;
 
-// `wake` is called (any thread) for each waiting worker when something was given back; it must only
-// post.
+// `wake` is called (any thread) for each waiting worker when another gave something back; it must
+// only post.
 int budget_new(int64_t limit, unsigned n_workers, void (*wake)(void *ctx, unsigned worker),
                void *ctx, struct budget **ret);
 void budget_free(struct budget **b);

@@ -145,6 +145,7 @@ void worker_on_work(struct worker *w, const struct work *m);
 void worker_on_claimed(struct worker *w, const struct claimed *m);
 void worker_claim(struct worker *w, struct host *h, const struct host_clock *now);
 void worker_scan(struct worker *w);
+void worker_scan_later(struct worker *w);
 int worker_release_window(struct worker *w, struct host *h); // -1 without memory: nothing happened
 void worker_count_window(struct worker *w, int32_t n);       // tasks that came into windows or left
 

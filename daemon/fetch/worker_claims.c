@@ -192,6 +192,12 @@ static void told_of_work(struct worker *w, struct host *h)
     worker_touch(w, h);
 }
 
+// While many hosts are held, the next scan waits for a while, or until there is room.
+void worker_scan_later(struct worker *w)
+{
+    w->scan_next_ms = clock_monotonic_ms() + CROWDED_PAUSE_MS;
+}
+
 // What a message says of further hosts. `missed_after`: the last host before one that there was no
 // room for.
 static void note_scan(struct worker *w, const struct work *m, bool missed, uint64_t missed_after)
@@ -232,6 +238,9 @@ void worker_on_work(struct worker *w, const struct work *m)
         flight_host_known(w, h);
     }
     note_scan(w, m, missed, missed_after);
+    if (missed) {
+        worker_scan_later(w);
+    }
     worker_want_turn(w);
 }
 
@@ -242,7 +251,7 @@ void worker_scan(struct worker *w)
     if (w->scan != SCAN_WANTED || w->draining || (crowded && now_ms < w->scan_next_ms)) {
         return;
     }
-    w->scan_next_ms = now_ms + CROWDED_PAUSE_MS;
+    worker_scan_later(w);
     struct host_scan *m = host_scan_new(w->number, w->scan_after, SCAN_PORTION);
     if (m) {
         w->scan = SCAN_ASKED;

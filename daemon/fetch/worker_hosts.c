@@ -90,6 +90,7 @@ static bool make_room(struct worker *w, bool needed)
         if (h->work != HOST_DRY && w->scan == SCAN_NONE) {
             w->scan = SCAN_WANTED;
             w->scan_after = 0;
+            worker_scan_later(w);
         }
         forget(w, h);
         return true;
