@@ -62,7 +62,7 @@ const char *http_date_text(struct http_date *d, int64_t second)
         time_t t = (time_t)second;
         struct tm tm;
         gmtime_r(&t, &tm);
-        // The program never sets a locale, so the names are English.
+        // LC_TIME is never set, so the names are English.
         strftime(d->text, sizeof(d->text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
         d->second = second;
     }

@@ -60,7 +60,9 @@ typedef void http_on_request_fn(void *ctx, struct http_exchange *x);
 int http_server_new(struct event_base *base, const struct http_server_config *config,
                     http_on_request_fn *on_request, void *ctx, struct err *e,
                     struct http_server **ret);
-void http_server_free(struct http_server **s); // closes all; on_gone is called for open exchanges
+// Closes all; on_gone is called for open exchanges. Not from inside a handler. libevent frees the
+// connections' buffers in the next turn of the loop: give it one before event_base_free.
+void http_server_free(struct http_server **s);
 
 // "127.0.0.1:7070", "[::1]:7070", ":7070" not allowed. Port 0 takes a free one; *ret_port is the
 // real one.
@@ -78,12 +80,12 @@ unsigned http_server_connections(const struct http_server *s);
 // The request. Strings live until the exchange ends.
 enum http_method http_method(const struct http_exchange *x); // of a HEAD request: HTTP_HEAD
 const char *http_method_name(enum http_method method);
-const char *http_path(const struct http_exchange
-                          *x); // as sent (absolute form reduced to its path), escapes kept, "/…"
-const char *
-http_query(const struct http_exchange *x); // as sent, without "?"; NULL if there is none
-const char *http_header(const struct http_exchange *x,
-                        const char *name); // first value, any case; NULL
+// As sent, escapes kept: "/…" (an absolute form reduced to its path), or "*" for OPTIONS.
+const char *http_path(const struct http_exchange *x);
+// As sent, without "?"; NULL if there is none.
+const char *http_query(const struct http_exchange *x);
+// The first value of the field `name` (any case), or NULL.
+const char *http_header(const struct http_exchange *x, const char *name);
 unsigned http_header_count(const struct http_exchange *x, const char *name);
 bool http_has_body(const struct http_exchange *x);          // Content-Length > 0 or chunked
 int64_t http_content_length(const struct http_exchange *x); // -1: chunked; 0 without body

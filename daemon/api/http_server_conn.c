@@ -135,6 +135,25 @@ static void arm(struct http_conn *c)
     c->tick_at_ms = at;
 }
 
+// libevent calls on_read over and over while the input is at its watermark and reading is enabled: a
+// body that waits for its handler would keep the loop spinning.
+static void balance_reading(struct http_conn *c)
+{
+    if (!c->bev) {
+        return;
+    }
+    bool full = input_length(c) >= HTTP_INPUT_HIGH;
+    if (full && !c->stalled) {
+        c->stalled = true;
+        bufferevent_disable(c->bev, EV_READ);
+    } else if (!full && c->stalled) {
+        c->stalled = false;
+        if (c->state != CONN_FLUSH || !c->close) {
+            bufferevent_enable(c->bev, EV_READ);
+        }
+    }
+}
+
 void conn_settle(struct http_conn *c)
 {
     if (c->busy > 0) {
@@ -144,6 +163,7 @@ void conn_settle(struct http_conn *c)
         conn_destroy(c);
         return;
     }
+    balance_reading(c);
     arm(c);
 }
 
@@ -243,7 +263,8 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
     (void)bev;
     struct http_conn *c = ctx;
-    if (!(what & BEV_EVENT_EOF)) { // an error, or nothing was taken for too long
+    if (what !=
+        (BEV_EVENT_READING | BEV_EVENT_EOF)) { // an error, or nothing was taken for too long
         conn_close(c);
         return;
     }

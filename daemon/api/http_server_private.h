@@ -9,9 +9,9 @@
 //
 // libevhtp accepts, makes the bufferevent, and keeps connection and request objects. Our callbacks
 // stand before its own on the bufferevent. The bytes of a client stay in the bufferevent's input
-// until head_guard.c has found a whole, valid head; then libevhtp reads an equivalent request line
-// without fields or body, and nothing else ever. So its parser sees one request at a time, in one
-// piece, of known form; bodies go from http_body.c to the handler.
+// until head_guard.c has found a whole, valid head; then libevhtp reads one request line of ours in
+// its place, without fields or body, and nothing else ever. So its parser sees one request at a
+// time, in one piece, of known form; bodies go from http_body.c to the handler.
 #pragma once
 
 #include <event2/buffer.h>
@@ -113,6 +113,7 @@ struct http_conn {
     bool dirty;  // the client may still be sending: linger before closing
     bool eof;    // the client has shut down its side
     bool broken; // no memory for an answer: to be closed
+    bool stalled; // reading is off, since HTTP_INPUT_HIGH bytes wait to be taken
 
     struct evhtp_connection *evhtp; // NULL once libevhtp has freed it
     struct bufferevent *bev;        // owned by `evhtp`

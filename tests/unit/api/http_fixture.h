@@ -38,6 +38,7 @@ struct fixture {
     unsigned port;
     char unix_path[64];
     atomic_int requests, gone, ended, drained;
+    atomic_int conns; // looked up every few milliseconds
     atomic_ulong body_bytes;
 };
 
@@ -219,9 +220,10 @@ static void on_plain_request(struct http_exchange *x, const char *path)
         http_respond(x, 200, NULL, &evil, 1, NULL);
     } else if (strcmp(path, "/big") == 0) {
         struct buf b = BUF_INIT(1U << 24);
-        for (long i = 0; i < query_number(x); i++) {
-            buf_append_char(&b, 'b');
-        }
+        size_t n = (size_t)query_number(x);
+        assert_int_equal(buf_reserve(&b, n), 0);
+        memset(b.data, 'b', n);
+        b.len = n;
         http_respond(x, 200, "text/plain", NULL, 0, &b);
     } else {
         char text[9000];
@@ -273,9 +275,20 @@ static void on_drain(evutil_socket_t fd, short what, void *ctx)
     http_server_drain(((struct fixture *)ctx)->server);
 }
 
+static void on_look(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    struct fixture *f = ctx;
+    atomic_store(&f->conns, (int)http_server_connections(f->server));
+}
+
 static void *run_loop(void *ctx)
 {
     struct fixture *f = ctx;
+    struct timeval often = {.tv_usec = 5000};
+    struct event *look = event_new(f->base, -1, EV_PERSIST, on_look, f);
+    event_add(look, &often);
     struct event *stop = event_new(f->base, f->stop, EV_READ, on_stop, f);
     struct event *drain = event_new(f->base, f->drain, EV_READ | EV_PERSIST, on_drain, f);
     event_add(stop, NULL);
@@ -283,6 +296,7 @@ static void *run_loop(void *ctx)
     event_base_dispatch(f->base);
     event_free(stop);
     event_free(drain);
+    event_free(look);
     http_server_free(&f->server); // with whatever is open
     // libevent ends bufferevents in a turn of the loop, and forgets those that never had one.
     event_base_loop(f->base, EVLOOP_NONBLOCK);
@@ -348,6 +362,17 @@ static bool reaches(atomic_int *value, int wanted, int64_t ms)
         usleep(1000);
     }
     return true;
+}
+
+// True once no connection is open; false after `ms`.
+static inline bool empties(struct fixture *f, int64_t ms)
+{
+    int64_t end = clock_monotonic_ms() + ms;
+    usleep(10000);
+    while (atomic_load(&f->conns) > 0 && clock_monotonic_ms() < end) {
+        usleep(1000);
+    }
+    return atomic_load(&f->conns) == 0;
 }
 
 // The client.
@@ -417,7 +442,7 @@ static int status_of(const struct buf *b)
                                                                 : 0;
 }
 
-static unsigned count_of(const struct buf *b, const char *text)
+static inline unsigned count_of(const struct buf *b, const char *text)
 {
     unsigned n = 0;
     for (const char *p = b->data; p && (p = strstr(p, text)); p++) {
@@ -427,7 +452,7 @@ static unsigned count_of(const struct buf *b, const char *text)
 }
 
 // Sends `request`, reads to the end of the connection.
-static struct buf exchange_raw(struct fixture *f, const char *request, size_t n)
+static inline struct buf exchange_raw(struct fixture *f, const char *request, size_t n)
 {
     struct buf out = BUF_INIT(1U << 26);
     int fd = client_open(f);
