@@ -110,7 +110,7 @@ static int rig_redirect(struct rig_origin *o, struct evhttp_request *req, const 
     return number;
 }
 
-// /slow/MS  /status/N  /to/STATUS/HOST/PATH  /late/MS/HOST/PATH  /after/SECONDS (429 with
+// /slow/MS  /status/N  /to/STATUS/HOST/PATH  /late/MS/HOST/PATH  /big/KB  /after/SECONDS (429 with
 // Retry-After); all else: 200
 static void rig_on_request(struct evhttp_request *req, void *arg)
 {
@@ -142,6 +142,13 @@ static void rig_on_request(struct evhttp_request *req, void *arg)
         o->open++;
         o->rig->open++;
         rig_delay_reply(o, req, rig_redirect(o, req, path));
+    } else if (strncmp(path, "/big/", 5) == 0) {
+        struct evbuffer *body = evhttp_request_get_output_buffer(req);
+        for (int i = 0; i < n; i++) {
+            char kilobyte[1024] = {(char)i};
+            evbuffer_add(body, kilobyte, sizeof kilobyte);
+        }
+        evhttp_send_reply(req, 200, "OK", NULL);
     } else if (strncmp(path, "/after/", 7) == 0) {
         evhttp_add_header(evhttp_request_get_output_headers(req), "Retry-After", slash + 1);
         evhttp_send_reply(req, 429, "Slow down", NULL);

@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #include "common/clock.h"
 #include "daemon/fetch/dns_cache.h"
@@ -262,6 +263,33 @@ static void the_hosts_file_is_read(void **state)
     assert_int_equal(0, dns_server_asked(f->server, "localhost"));
 }
 
+// Leaves no descriptor free, or gives back what it took.
+static void set_descriptors(bool none)
+{
+    static struct rlimit before;
+    struct rlimit now;
+    getrlimit(RLIMIT_NOFILE, &now);
+    if (none) {
+        before = now;
+        now.rlim_cur = 0;
+    } else {
+        now = before;
+    }
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &now));
+}
+
+static void a_lack_of_descriptors_is_not_the_names_fault(void **state)
+{
+    struct fixture *f = *state;
+    set_descriptors(true);
+    struct resolved r = resolve(f, "a-1.test");
+    set_descriptors(false);
+    assert_int_equal(TASK_DNS_TEMPORARY, r.error);
+    assert_true(r.local_shortage);
+    r = resolve(f, "a-1.test");
+    assert_int_equal(TASK_OK, r.error);
+}
+
 static struct dns_answer *one_address(void)
 {
     struct dns_answer *a = dns_answer_new(1);
@@ -305,6 +333,7 @@ int main(void)
         WITH_FIXTURE(a_cancelled_lookup_is_never_told),
         WITH_FIXTURE(can_be_freed_with_questions_under_way),
         WITH_FIXTURE(the_hosts_file_is_read),
+        WITH_FIXTURE(a_lack_of_descriptors_is_not_the_names_fault),
         cmocka_unit_test(the_cache_drops_what_was_not_used_for_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

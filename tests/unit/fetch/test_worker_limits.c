@@ -280,6 +280,24 @@ static void a_reload_changes_limits(void **state)
     rig_free(r);
 }
 
+static void bodies_that_together_exceed_the_byte_budget_all_arrive(void **state)
+{
+    (void)state;
+    const char *set[] = {"fetch.workers=2", "fetch.max_body=1M", "fetch.byte_budget=1M"};
+    struct rig *r = rig_new(set, 3);
+    for (int i = 0; i < 24; i++) {
+        rig_add(r, 1 + i % 2, "/big/900", NULL);
+    }
+    rig_tell(r);
+    rig_finish(r);
+    for (size_t i = 0; i < r->n_tasks; i++) {
+        assert_int_equal(TASK_SUCCEEDED, r->tasks[i].outcome->state);
+        assert_int_equal(900 * 1024, r->tasks[i].outcome->size);
+    }
+    assert_int_equal(0, metrics_get(&r->metrics, METRIC_BODY_BYTES_HELD));
+    rig_free(r);
+}
+
 static void draining_starts_nothing_more(void **state)
 {
     (void)state;
@@ -326,6 +344,7 @@ int main(void)
         cmocka_unit_test(pausing_and_resuming_a_host_acts_at_once),
         cmocka_unit_test(says_what_is_running_and_what_waits),
         cmocka_unit_test(a_reload_changes_limits),
+        cmocka_unit_test(bodies_that_together_exceed_the_byte_budget_all_arrive),
         cmocka_unit_test(draining_starts_nothing_more),
         cmocka_unit_test(can_be_freed_with_everything_under_way),
     };
