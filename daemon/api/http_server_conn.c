@@ -24,7 +24,7 @@
 #define DEPARTURE_POLL_MS  500
 #define LINGER_MS          3000
 #define LINGER_BYTES       (64U << 20)
-#define REFUSED_MAX        32 // connections beyond the limit that are answered 503; more are just closed
+#define REFUSED_MAX        32 // beyond the limit that many hear 503; more are just closed
 
 static const bool edges[CONN_STATE__COUNT][CONN_STATE__COUNT] = {
     [CONN_HEAD] = {[CONN_EXCHANGE] = true, [CONN_FLUSH] = true, [CONN_CLOSED] = true},
@@ -135,8 +135,8 @@ static void arm(struct http_conn *c)
     c->tick_at_ms = at;
 }
 
-// libevent calls on_read over and over while the input is at its watermark and reading is enabled: a
-// body that waits for its handler would keep the loop spinning.
+// libevent calls on_read over and over while the input is at its watermark and reading is enabled:
+// a body that waits for its handler would keep the loop spinning.
 static void balance_reading(struct http_conn *c)
 {
     if (!c->bev) {
@@ -263,9 +263,8 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
     (void)bev;
     struct http_conn *c = ctx;
-    if (what !=
-        (BEV_EVENT_READING | BEV_EVENT_EOF)) { // an error, or nothing was taken for too long
-        conn_close(c);
+    if (what != (BEV_EVENT_READING | BEV_EVENT_EOF)) {
+        conn_close(c); // an error, or nothing was taken for too long
         return;
     }
     int64_t now = clock_monotonic_ms();

@@ -246,6 +246,30 @@ static int64_t cpu_ms(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+// Bytes that cannot be used yet are left alone: behind a waiting request, in a body that is paused.
+static void a_full_input_costs_no_cpu(void **state)
+{
+    struct fixture *f = *state;
+    struct buf in = BUF_INIT(1 << 20), out = BUF_INIT(1 << 22);
+    buf_append_str(&in, "GET /wait?600 HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < 9999; i++) {
+        buf_append_str(&in, i < 9998 ? "GET /x HTTP/1.1\r\n" HOST "\r\n"
+                                     : "GET /last HTTP/1.1\r\n" HOST CLOSE "\r\n");
+    }
+    int fd = client_open(f);
+    client_send_n(fd, in.data, in.len);
+    usleep(50000);
+    int64_t cpu = cpu_ms();
+    usleep(400000);
+    assert_true(cpu_ms() - cpu < 100);
+    assert_int_equal(atomic_load(&f->requests), 1);
+    assert_int_equal(client_read(fd, "GET /last", &out),
+                     CLIENT_FOUND); // and are used when they can be
+    close(fd);
+    buf_done(&in);
+    buf_done(&out);
+}
+
 static void without_descriptors_the_server_rests_and_recovers(void **state)
 {
     struct fixture *f = *state;
@@ -309,6 +333,7 @@ int main(void)
         CASE(clients_may_leave_in_any_state),
         CASE(a_reader_that_takes_nothing_is_dropped),
         cmocka_unit_test(the_server_may_end_with_open_exchanges),
+        CASE(a_full_input_costs_no_cpu),
         CASE(without_descriptors_the_server_rests_and_recovers),
         CASE(lingering_is_bounded),
     };
