@@ -63,7 +63,7 @@ def build(folder, targets):
     log = folder / "build.log"
     folder.mkdir(parents=True, exist_ok=True)
     steps = (["cmake", "-S", TOP, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-              "-DGATHERD_TESTS=OFF", "-DGATHERD_BENCH=ON"],
+              "-DGATHERD_TESTS=OFF", "-DGATHERD_BENCH=ON", "-UGATHERD_PARTS"],
              ["cmake", "--build", folder, "--target", *targets])
     with open(log, "wb") as out:
         for step in steps:
