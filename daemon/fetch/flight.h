@@ -3,12 +3,14 @@
 // of the daemon's) while it resolves, marks and transfers, and none between hops. It ends in
 // exactly one of: an outcome, a retry, or silence (its batch was halted).
 //
-//   RESOLVING --> MARKING --> TRANSFERRING --> settled
-//       |            ^  |          |
-//       +------------+--+          +--redirect--> LOOKUP --> HOPPING --slot--> RESOLVING
-//       (marking only before a request that must not be sent twice)  ^
-//                                                 AWAY --------------+  (on its way to the worker
-//                                                 of the new host)
+//   NEW -> RESOLVING -> [MARKING] -> TRANSFERRING -> settled
+//              ^                          |
+//              |                       redirect
+//              |                          v
+//              +-- slot -- HOPPING <- [LOOKUP] <- [AWAY]
+//
+// MARKING: only for a request that must not be sent twice. AWAY: on its way to the worker of the
+// new host. LOOKUP: the store is asked for that host.
 #pragma once
 
 #include <stdbool.h>

@@ -45,12 +45,6 @@ void host_queue_add_hop(struct host_queue *q, struct list *link)
     q->n_hops++;
 }
 
-void host_queue_return_task(struct host_queue *q, struct list *link)
-{
-    list_push_front(&q->tasks, link);
-    q->n_tasks++;
-}
-
 void host_queue_remove_task(struct host_queue *q, struct list *link)
 {
     assert(q->n_tasks > 0 && list_linked(link));

@@ -34,7 +34,6 @@ void host_queue_set_limits(struct host_queue *q, const struct host_limits *effec
 // begun.
 void host_queue_add_task(struct host_queue *q, struct list *link);
 void host_queue_add_hop(struct host_queue *q, struct list *link);
-void host_queue_return_task(struct host_queue *q, struct list *link); // to the front
 void host_queue_remove_task(struct host_queue *q, struct list *link);
 void host_queue_remove_hop(struct host_queue *q, struct list *link);
 

@@ -24,11 +24,6 @@ void outbox_put(struct outbox *o, struct message *m)
     list_push_back(&o->messages, &m->link);
 }
 
-bool outbox_is_empty(const struct outbox *o)
-{
-    return list_empty(&o->messages);
-}
-
 static void put_progress(struct outbox *o, struct batch_shares *batches)
 {
     size_t n = batch_shares_n_changed(batches);

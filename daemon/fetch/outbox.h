@@ -14,7 +14,6 @@ struct outbox {
 void outbox_init(struct outbox *o);
 void outbox_done(struct outbox *o);                   // drops what was not posted
 void outbox_put(struct outbox *o, struct message *m); // takes it
-bool outbox_is_empty(const struct outbox *o);
 
 // Posts everything, after one RING_PROGRESS of the counts that changed. Without memory for that,
 // the counts wait for the next time; what they are of is posted all the same.
