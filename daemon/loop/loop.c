@@ -98,6 +98,7 @@ void loop_free(struct loop **loop)
     }
     mailbox_free(&l->own);
     if (l->base != NULL) {
+        event_base_loop(l->base, EVLOOP_NONBLOCK); // bufferevents that were let go end in a turn
         event_base_free(l->base);
     }
     free(l);
