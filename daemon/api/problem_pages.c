@@ -51,7 +51,7 @@ static const char *advice(enum err_code code)
         [ERR_OVERLOADED] = "The daemon is busy. Try again after the time that Retry-After gives.",
         [ERR_DRAINING] =
             "The daemon is shutting down. Try again after the time that Retry-After gives.",
-        [ERR_VERSION_NOT_SUPPORTED] = "Speak HTTP/1.1.",
+        [ERR_VERSION_NOT_SUPPORTED] = "Speak HTTP/1.1; other versions are not understood.",
         [ERR_STORAGE_FULL] = "The disk is nearly full (store.min_free), so nothing new is "
                              "accepted; what was accepted goes "
                              "on. Delete batches, or make room.",
