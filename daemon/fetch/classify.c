@@ -139,8 +139,9 @@ struct verdict classify_fault(const struct fault *f)
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CLIENTCERT: return ends_as(TASK_TLS_HANDSHAKE);
     case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_HTTP2_STREAM: return ended_early(f);
+    case CURLE_PARTIAL_FILE: return ended_early(f);
+    case CURLE_HTTP2_STREAM: // the server reset this stream
+        return f->phase == PHASE_WAIT ? ends_as(TASK_CONNECTION_RESET) : ended_early(f);
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR: return receive_failed(f);
     case CURLE_WEIRD_SERVER_REPLY:

@@ -15,7 +15,7 @@
 
 enum phase transfer_phase(struct transfer *t)
 {
-    curl_off_t connected_us = 0;
+    long local_port = 0;
     if (t->head.state == HEAD_COMPLETE) {
         return PHASE_BODY;
     }
@@ -25,8 +25,9 @@ enum phase transfer_phase(struct transfer *t)
     if (t->request_ms > 0) {
         return PHASE_WAIT;
     }
-    curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    return t->https && connected_us > 0 ? PHASE_TLS : PHASE_CONNECT;
+    // Known as soon as TCP is connected; CURLINFO_CONNECT_TIME_T only once the handshake is over.
+    curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &local_port);
+    return t->https && local_port > 0 ? PHASE_TLS : PHASE_CONNECT;
 }
 
 void transfer_decide(struct transfer *t, enum task_error error, const char *why)

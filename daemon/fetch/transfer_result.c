@@ -69,7 +69,6 @@ static void judge(struct transfer *t, CURLcode code, enum phase phase)
 }
 
 // ---- pieces of the result
-// --------------------------------------------------------------------------------------------------------
 
 // `v` as UTF-8, taken for latin-1 if it is none; NULL if empty or without memory.
 static char *text_of(const struct buf *v)

@@ -30,7 +30,6 @@ static int append_field(struct curl_slist **list, const char *line)
 }
 
 // ---- where to
-// ------------------------------------------------------------------------------------------------------------------
 
 // Appends the addresses as libcurl's list of pins wants them: "1.2.3.4,[2001:db8::1]".
 static int append_addresses(struct buf *out, const struct transfer *t)
@@ -111,7 +110,6 @@ static int set_target(struct transfer *t, const struct transfer_request *r)
 }
 
 // ---- how
-// -----------------------------------------------------------------------------------------------------------------------
 
 static int set_protocol(struct transfer *t, bool send_body)
 {
@@ -168,7 +166,6 @@ static int set_method(struct transfer *t, bool send_body)
 }
 
 // ---- header fields
-// -------------------------------------------------------------------------------------------------------------
 
 static bool is_credential(const char *name)
 {

@@ -200,7 +200,6 @@ static const struct row rows[] = {
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
 // ---- rows too long to write down
-// -------------------------------------------------------------------------------------------------
 
 static void make_huge_header(struct buf *b)
 {
@@ -329,7 +328,6 @@ static const struct {
 #define N_MADE (sizeof(made) / sizeof(made[0]))
 
 // ---- playing them
-// ----------------------------------------------------------------------------------------------------------------
 
 static bool check_row(const struct probe *p, const struct row *row)
 {

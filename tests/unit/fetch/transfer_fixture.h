@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "daemon/fetch/transfer.h"
 #include "tests/unit/fetch/scripted_server.h"
 

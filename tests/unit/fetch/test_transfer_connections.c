@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+// Which connections a transfer uses, and whom it may connect to.
+#include "tests/unit/fetch/transfer_fixture.h"
+
+#include <sys/resource.h>
+
+#define BYTES(literal) (literal), sizeof(literal) - 1
+#define HI             "Content-Length: 3\r\n\r\nhi\n"
+
+enum { ROW_OK, ROW_SURPLUS, ROW_LENGTH_AND_CHUNKED, ROW_CLOSES_LATER, ROW_NO_CONTENT_SURPLUS };
+
+static struct script scripts[] = {
+    [ROW_OK] = {BYTES("HTTP/1.1 200 OK\r\n" HI), KEEP, NULL, 0},
+    [ROW_SURPLUS] = {BYTES("HTTP/1.1 200 OK\r\n" HI
+                           "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
+                     KEEP, NULL, 0},
+    [ROW_LENGTH_AND_CHUNKED] =
+        {BYTES("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+               "3\r\nhi\n\r\n0\r\n\r\n"),
+         KEEP, NULL, 0},
+    [ROW_CLOSES_LATER] = {BYTES("HTTP/1.1 200 OK\r\n" HI), CLOSE, NULL, 0},
+    [ROW_NO_CONTENT_SURPLUS] =
+        {BYTES("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
+         KEEP, NULL, 0},
+};
+
+static struct fixture f; // one test at a time
+static struct probe p;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fixture_new(&f, NULL);
+    return scripted_server_start(&f.server, scripts, sizeof(scripts) / sizeof(scripts[0]));
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_free(&f);
+    scripted_server_stop(&f.server);
+    return 0;
+}
+
+static void fetch(size_t row)
+{
+    probe_init(&p, &f, false, "www.test", row);
+    probe_start(&p);
+    fixture_run(&f);
+}
+
+static void fetch_expect(size_t row, enum task_error error, int status)
+{
+    fetch(row);
+    probe_expect(&p, p.text, error, status);
+}
+
+// ---- connections
+
+static void a_kept_connection_is_used_again(void **state)
+{
+    (void)state;
+    fetch_expect(ROW_OK, TASK_OK, 200);
+    assert_true(p.result.connect_ms >= 0 && p.result.tls_ms == -1 && p.result.first_byte_ms >= 0);
+    probe_done(&p);
+    for (int i = 0; i < 3; i++) {
+        fetch_expect(ROW_OK, TASK_OK, 200);
+        assert_string_equal(p.body, "hi\n");
+        assert_int_equal(p.result.connect_ms, -1);
+        assert_string_equal(p.result.remote_ip, "127.0.0.1");
+        probe_done(&p);
+    }
+    assert_int_equal(atomic_load(&f.server.connections), 1);
+}
+
+static void another_name_at_the_same_address_gets_its_own_connection(void **state)
+{
+    (void)state;
+    fetch_expect(ROW_OK, TASK_OK, 200);
+    probe_done(&p);
+    probe_init(&p, &f, false, "other.test", ROW_OK);
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "other name", TASK_OK, 200);
+    probe_done(&p);
+    assert_int_equal(atomic_load(&f.server.connections), 2);
+}
+
+static void doubtful_connections_are_not_used_again(void **state)
+{
+    (void)state;
+    static const size_t doubtful[] = {ROW_SURPLUS, ROW_LENGTH_AND_CHUNKED, ROW_CLOSES_LATER};
+    for (size_t i = 0; i < sizeof(doubtful) / sizeof(doubtful[0]); i++) {
+        int before = atomic_load(&f.server.connections);
+        fetch_expect(doubtful[i], TASK_OK, 200);
+        assert_string_equal(p.body, "hi\n");
+        probe_done(&p);
+        fetch_expect(ROW_OK, TASK_OK, 200);
+        assert_string_equal(p.body, "hi\n");
+        probe_done(&p);
+        assert_true(atomic_load(&f.server.connections) - before >= 1);
+        assert_true(i == 0 || atomic_load(&f.server.connections) - before == 1);
+    }
+    assert_int_equal(atomic_load(&f.server.connections), 4);
+}
+
+static void surplus_behind_an_answer_without_body_is_nobodys_answer(void **state)
+{
+    (void)state;
+    fetch_expect(ROW_NO_CONTENT_SURPLUS, TASK_OK, 204);
+    probe_done(&p);
+    fetch_expect(ROW_OK, TASK_OK, 200);
+    assert_string_equal(p.body, "hi\n");
+    probe_done(&p);
+}
+
+static void a_post_never_goes_over_a_kept_connection(void **state)
+{
+    (void)state;
+    fetch_expect(ROW_OK, TASK_OK, 200);
+    probe_done(&p);
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    p.request.method = METHOD_POST;
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "post", TASK_OK, 200);
+    probe_done(&p);
+    assert_int_equal(atomic_load(&f.server.connections), 2);
+}
+
+static void the_next_address_is_tried_when_one_refuses(void **state)
+{
+    (void)state;
+    struct sockaddr_in refusing = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000003)};
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    p.request.addresses[1] = p.request.addresses[0];
+    memcpy(&p.request.addresses[0], &refusing, sizeof(refusing));
+    p.request.n_addresses = 2;
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "second address", TASK_OK, 200);
+    assert_string_equal(p.result.remote_ip, "127.0.0.1");
+    probe_done(&p);
+}
+
+static void a_closed_port_refuses(void **state)
+{
+    (void)state;
+    struct scripted_server *s = &f.server;
+    uint16_t open_port = s->port;
+    int fd = socket(AF_INET, SOCK_STREAM, 0); // bound, not listening: nobody else can take the port
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(a);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    s->port = ntohs(a.sin_port);
+    fetch_expect(ROW_OK, TASK_CONNECT_REFUSED, 0);
+    assert_false(p.result.sent);
+    assert_non_null(p.result.message);
+    probe_done(&p);
+    s->port = open_port;
+    close(fd);
+}
+
+static void a_full_backlog_times_out(void **state)
+{
+    (void)state;
+    uint16_t open_port = f.server.port;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), full[8];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(a);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    for (size_t i = 0; i < 8; i++) {
+        full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(full[i], (struct sockaddr *)&a, n);
+    }
+    f.server.port = ntohs(a.sin_port);
+    f.options.connect_timeout_ms = 400;
+    fetch_expect(ROW_OK, TASK_CONNECT_TIMEOUT, 0);
+    assert_in_range(p.result.total_ms, 390, 3000);
+    probe_done(&p);
+    f.options.connect_timeout_ms = 5000;
+    f.options.timeout_ms =
+        300; // the total time ends first: it is still the connection that was slow
+    fetch_expect(ROW_OK, TASK_CONNECT_TIMEOUT, 0);
+    assert_false(p.result.sent);
+    probe_done(&p);
+    f.server.port = open_port;
+    for (size_t i = 0; i < 8; i++) {
+        close(full[i]);
+    }
+    close(fd);
+}
+
+// ---- whom it may connect to
+
+static const struct address_policy strict; // the built-in table alone
+
+static void addresses_the_policy_refuses_are_not_connected(void **state)
+{
+    (void)state;
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    p.request.policy = &strict;
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "strict policy", TASK_BLOCKED_ADDRESS, 0);
+    assert_false(p.result.sent);
+    probe_done(&p);
+    assert_int_equal(atomic_load(&f.server.connections), 0);
+}
+
+static void a_kept_connection_that_is_no_longer_allowed_is_not_used(void **state)
+{
+    (void)state;
+    fetch_expect(ROW_OK, TASK_OK, 200);
+    probe_done(&p);
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    p.request.policy = &strict;
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "kept", TASK_BLOCKED_ADDRESS, 0);
+    assert_false(p.result.sent);
+    probe_done(&p);
+}
+
+static void names_are_never_looked_up_by_the_engine(void **state)
+{
+    (void)state;
+    probe_init(&p, &f, false, "localhost", ROW_OK); // libcurl would know this one by itself
+    p.request.n_addresses = 0;
+    probe_start(&p);
+    fixture_run(&f);
+    assert_int_not_equal(p.result.error, TASK_OK);
+    probe_done(&p);
+    assert_int_equal(atomic_load(&f.server.connections), 0);
+}
+
+static void literal_addresses_need_no_pin(void **state)
+{
+    (void)state;
+    probe_init(&p, &f, false, "127.0.0.1", ROW_OK);
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "literal", TASK_OK, 200);
+    probe_done(&p);
+}
+
+static void the_environment_names_no_proxy(void **state)
+{
+    (void)state;
+    setenv("http_proxy", "http://127.0.0.1:1/", 1);
+    setenv("all_proxy", "http://127.0.0.1:1/", 1);
+    fetch_expect(ROW_OK, TASK_OK, 200);
+    probe_done(&p);
+    unsetenv("http_proxy");
+    unsetenv("all_proxy");
+}
+
+static void a_proxy_is_asked_and_its_failure_is_its_own(void **state)
+{
+    (void)state;
+    char proxy[64];
+    snprintf(proxy, sizeof(proxy), "http://proxy.test:%u", f.server.port);
+    f.options.proxy = proxy;
+    probe_init(&p, &f, false, "origin.test", ROW_OK);
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "proxy", TASK_OK, 200);
+    assert_non_null(strstr(f.server.request, "GET http://origin.test:"));
+    probe_done(&p);
+    snprintf(proxy, sizeof(proxy), "http://proxy.test:1");
+    probe_init(&p, &f, false, "origin.test", ROW_OK);
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "dead proxy", TASK_PROXY, 0);
+    assert_false(p.result.sent);
+    probe_done(&p);
+    f.options.proxy = NULL;
+}
+
+static void lack_of_descriptors_is_a_local_shortage(void **state)
+{
+    (void)state;
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    probe_start(&p);
+    fixture_run(&f);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(p.result.local_shortage);
+    assert_int_equal(p.result.error, TASK_INTERNAL);
+    assert_false(p.result.sent);
+    probe_done(&p);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_kept_connection_is_used_again),
+        T(another_name_at_the_same_address_gets_its_own_connection),
+        T(doubtful_connections_are_not_used_again),
+        T(surplus_behind_an_answer_without_body_is_nobodys_answer),
+        T(a_post_never_goes_over_a_kept_connection),
+        T(the_next_address_is_tried_when_one_refuses),
+        T(a_closed_port_refuses),
+        T(a_full_backlog_times_out),
+        T(addresses_the_policy_refuses_are_not_connected),
+        T(a_kept_connection_that_is_no_longer_allowed_is_not_used),
+        T(names_are_never_looked_up_by_the_engine),
+        T(literal_addresses_need_no_pin),
+        T(the_environment_names_no_proxy),
+        T(a_proxy_is_asked_and_its_failure_is_its_own),
+        T(lack_of_descriptors_is_a_local_shortage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

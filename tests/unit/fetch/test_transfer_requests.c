@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+// What a transfer sends and what it makes of sound answers; redirects, the byte budget and
+// aborting.
+#include "tests/unit/fetch/transfer_fixture.h"
+
+#define BYTES(literal) (literal), sizeof(literal) - 1
+#define HI             "Content-Length: 3\r\n\r\nhi\n"
+
+enum {
+    ROW_OK,
+    ROW_REDIRECT,
+    ROW_REDIRECT_LARGE,
+    ROW_REDIRECT_ENDLESS,
+    ROW_REDIRECT_CUT,
+    ROW_EMPTY_LOCATION,
+    ROW_HEAD,
+    ROW_HEADERS,
+    ROW_LARGE,
+    ROW_HOLD,
+    ROW_RETRY_DATE
+};
+
+static char large[60000 + 100];
+
+static struct script scripts[] = {
+    [ROW_OK] = {BYTES("HTTP/1.1 200 OK\r\n" HI), KEEP, NULL, 0},
+    [ROW_REDIRECT] = {BYTES("HTTP/1.1 302 Found\r\nLocation: /next\r\n" HI), KEEP, NULL, 0},
+    [ROW_REDIRECT_LARGE] =
+        {BYTES("HTTP/1.1 301 Moved\r\nLocation: /next\r\nContent-Length: 99999999\r\n\r\n"), HOLD,
+         NULL, 0},
+    [ROW_REDIRECT_ENDLESS] = {BYTES("HTTP/1.1 308 Moved\r\nLocation: /next\r\n\r\n"), ENDLESS,
+                              "eeeeeeeeee", 0},
+    [ROW_REDIRECT_CUT] =
+        {BYTES("HTTP/1.1 307 Moved\r\nLocation: /next\r\nContent-Length: 9\r\n\r\nabc"), CLOSE,
+         NULL, 0},
+    [ROW_EMPTY_LOCATION] = {BYTES("HTTP/1.1 302 Found\r\nLocation:  \r\n" HI), KEEP, NULL, 0},
+    [ROW_HEAD] = {BYTES("HTTP/1.1 200 OK\r\nContent-Length: "
+                        "99999999999999999999999\r\nContent-Encoding: gzip\r\n\r\n"),
+                  KEEP, NULL, 0},
+    [ROW_HEADERS] = {BYTES("HTTP/1.1 503 Later\r\nContent-Type: text/caf\xe9\r\nRetry-After: "
+                           "7\r\n: nameless\r\nX-Folded: a\r\n  b\r\n"
+                           "X-Space : b\r\nX-Latin: \xe9\xff\r\nX-Empty:\r\nX-Quote: "
+                           "\"\\\r\nX-Bare: a\rb\r\n" HI),
+                     KEEP, NULL, 0},
+    [ROW_LARGE] = {large, 0, KEEP, NULL, 0},
+    [ROW_HOLD] = {BYTES("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), HOLD, NULL, 0},
+    [ROW_RETRY_DATE] =
+        {BYTES("HTTP/1.1 429 Slow\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n" HI), KEEP,
+         NULL, 0},
+};
+
+static struct fixture f; // one test at a time
+static struct probe p;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fixture_new(&f, NULL);
+    int n = snprintf(large, sizeof(large),
+                     "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n%060000d", 7);
+    scripts[ROW_LARGE].n = (size_t)n;
+    return scripted_server_start(&f.server, scripts, sizeof(scripts) / sizeof(scripts[0]));
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_free(&f);
+    scripted_server_stop(&f.server);
+    return 0;
+}
+
+static void fetch(size_t row)
+{
+    probe_init(&p, &f, false, "www.test", row);
+    probe_start(&p);
+    fixture_run(&f);
+}
+
+static void fetch_expect(size_t row, enum task_error error, int status)
+{
+    fetch(row);
+    probe_expect(&p, p.text, error, status);
+}
+
+// ---- what is sent
+
+static void expect_sent(const char *text, bool wanted)
+{
+    if ((strstr(f.server.request, text) != NULL) != wanted) {
+        fail_msg("%s \"%s\" in:\n%s", wanted ? "no" : "a", text, f.server.request);
+    }
+}
+
+static void send_method(enum fetch_method method, bool body)
+{
+    probe_init(&p, &f, false, "www.test", method == METHOD_HEAD ? ROW_HEAD : ROW_OK);
+    p.request.method = method;
+    p.request.send_body = body;
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, fetch_method_name(method), TASK_OK, 200);
+    probe_done(&p);
+}
+
+static void every_method_is_sent_as_it_should_be(void **state)
+{
+    (void)state;
+    static char body[] = "a=b\0c";
+    f.options.body = body;
+    f.options.body_len = 5;
+    send_method(METHOD_GET, false);
+    expect_sent("GET /0 HTTP/1.1\r\nHost: www.test:", true);
+    expect_sent("User-Agent: test/1\r\n", true);
+    expect_sent("Accept: */*\r\n", true);
+    expect_sent("Accept-Encoding: gzip, deflate, br, zstd\r\n", true);
+    expect_sent("Content-Length", false);
+    send_method(METHOD_HEAD, false);
+    expect_sent("HEAD /", true);
+    static const enum fetch_method with_body[] = {METHOD_POST, METHOD_PUT, METHOD_PATCH,
+                                                  METHOD_DELETE, METHOD_OPTIONS};
+    for (size_t i = 0; i < sizeof(with_body) / sizeof(with_body[0]); i++) {
+        send_method(with_body[i], true);
+        expect_sent(fetch_method_name(with_body[i]), true);
+        expect_sent("Content-Length: 5\r\n", true);
+        expect_sent("Content-Type", false);
+        expect_sent("Expect", false);
+        expect_sent("Transfer-Encoding", false);
+        expect_sent("\r\n\r\na=b", true);
+        assert_memory_equal(f.server.request + f.server.request_n - 5, body, 5);
+        send_method(with_body[i], false);
+        expect_sent(fetch_method_name(with_body[i]), true);
+        expect_sent("Content-Length: 0\r\n", i < 3);
+        expect_sent("Content-Type", false);
+    }
+}
+
+static void own_fields_replace_the_usual_ones(void **state)
+{
+    (void)state;
+    char text[][2][24] = {{"X-One", "1"},
+                          {"X-Empty", ""},
+                          {"accept-encoding", "identity"},
+                          {"USER-AGENT", "mine"},
+                          {"Accept", "text/x"},
+                          {"Cookie", "c=1"},
+                          {"Authorization", "Bearer t"},
+                          {"Content-Type", "x/y"}};
+    struct header_field fields[sizeof(text) / sizeof(text[0])];
+    for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
+        fields[i] = (struct header_field){text[i][0], text[i][1]};
+    }
+    f.options.headers = fields;
+    f.options.n_headers = sizeof(fields) / sizeof(fields[0]);
+    send_method(METHOD_POST, false);
+    expect_sent("X-One: 1\r\nX-Empty:\r\n", true);
+    expect_sent("gzip", false);
+    expect_sent("test/1", false);
+    expect_sent("*/*", false);
+    expect_sent("USER-AGENT: mine\r\n", true);
+    expect_sent("Content-Type: x/y\r\n", true);
+    expect_sent("Cookie: c=1\r\n", true);
+    expect_sent("Authorization: Bearer t\r\n", true);
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    p.request.drop_credentials = true;
+    probe_start(&p);
+    fixture_run(&f);
+    probe_done(&p);
+    expect_sent("X-One: 1\r\n", true);
+    expect_sent("Cookie", false);
+    expect_sent("Authorization", false);
+}
+
+// ---- what comes back
+
+static void heads_are_reported_as_json(void **state)
+{
+    (void)state;
+    fetch_expect(ROW_HEADERS, TASK_OK, 503);
+    assert_string_equal(
+        p.result.headers,
+        "[[\"Content-Type\",\"text/caf\\u00e9\"],[\"Retry-After\",\"7\"],[\"X-Folded\",\"a "
+        "b\"],[\"X-Space\",\"b\"],"
+        "[\"X-Latin\",\"\\u00e9\\u00ff\"],[\"X-Empty\",\"\"],[\"X-Quote\",\"\\\"\\\\\"],[\"X-"
+        "Bare\","
+        "\"a b\"],"
+        "[\"Content-Length\",\"3\"]]");
+    assert_string_equal(p.result.content_type, "text/caf\u00e9");
+    assert_string_equal(p.result.http_version, "1.1");
+    assert_null(p.result.location);
+    assert_in_range(p.result.retry_after_at, clock_wall_at() + 2000, clock_wall_at() + 7000);
+    probe_done(&p);
+    fetch_expect(ROW_RETRY_DATE, TASK_OK, 429);
+    assert_int_equal(p.result.retry_after_at, INT64_C(946684799000));
+    probe_done(&p);
+}
+
+static void large_bodies_are_spilled_and_hashed(void **state)
+{
+    (void)state;
+    static const uint8_t hash_of_nothing[] = {0xe3, 0xb0, 0xc4, 0x42};
+    fetch_expect(ROW_LARGE, TASK_OK, 200);
+    assert_true(p.result.body.fd >= 0);
+    assert_int_equal(p.result.size, 60000);
+    assert_int_equal(p.result.bytes_received, 60000);
+    assert_int_equal(p.body[59999], '7');
+    assert_memory_not_equal(p.result.sha256, hash_of_nothing, 4);
+    probe_done(&p);
+}
+
+static void a_redirect_that_may_be_followed_gives_its_location_only(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t row;
+        int status;
+        bool complete;
+    } rows[] = {{ROW_REDIRECT, 302, true},
+                {ROW_REDIRECT_LARGE, 301, false},
+                {ROW_REDIRECT_ENDLESS, 308, false},
+                {ROW_REDIRECT_CUT, 307, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        probe_init(&p, &f, false, "www.test", rows[i].row);
+        p.request.may_redirect = true;
+        probe_start(&p);
+        fixture_run(&f);
+        probe_expect(&p, p.text, TASK_OK, rows[i].status);
+        assert_string_equal(p.result.location, "/next");
+        assert_false(p.result.has_body);
+        assert_int_equal(p.result.complete, rows[i].complete);
+        probe_done(&p);
+    }
+    fetch_expect(ROW_REDIRECT, TASK_OK, 302); // not to be followed: an answer like others
+    assert_string_equal(p.body, "hi\n");
+    assert_string_equal(p.result.location, "/next");
+    probe_done(&p);
+    probe_init(&p, &f, false, "www.test", ROW_EMPTY_LOCATION);
+    p.request.may_redirect = true;
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "empty location", TASK_OK, 302);
+    assert_null(p.result.location);
+    assert_string_equal(p.body, "hi\n");
+    probe_done(&p);
+}
+
+// ---- budget and aborting
+
+static void raise_budget(void *ctx)
+{
+    ((struct fixture *)ctx)->budget_limit = SIZE_MAX / 2;
+}
+
+static void a_transfer_waits_for_the_byte_budget_without_stalling(void **state)
+{
+    (void)state;
+    struct timer later;
+    struct err e;
+    assert_int_equal(timer_init(&later, f.loop, raise_budget, &f, &e), 0);
+    f.budget_limit = 20000;
+    f.options.timeout_ms = 1000;
+    timer_set_ms(&later, STALL_MS * 2); // longer than any limit of the transfer
+    fetch_expect(ROW_LARGE, TASK_OK, 200);
+    assert_int_equal(p.result.size, 60000);
+    assert_int_equal(p.body[59999], '7');
+    assert_true(p.result.total_ms >= STALL_MS * 2 - 100);
+    probe_done(&p);
+    timer_done(&later);
+}
+
+static void an_aborted_transfer_is_silent_and_gives_back_all(void **state)
+{
+    (void)state;
+    struct probe ok;
+    probe_init(&p, &f, false, "www.test", ROW_HOLD);
+    probe_start(&p);
+    transfer_abort(&p.transfer); // before anything happened
+    assert_null(p.transfer);
+    f.waiting--;
+    probe_start(&p);
+    probe_init(&ok, &f, false, "www.test", ROW_OK);
+    probe_start(&ok);
+    f.waiting = 1; // the one that holds is not waited for
+    fixture_run(&f);
+    transfer_abort(&p.transfer);
+    f.waiting = 0;
+    assert_false(p.done);
+    probe_expect(&ok, "beside", TASK_OK, 200);
+    probe_done(&ok);
+    transfer_abort(&p.transfer); // NULL is fine
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(every_method_is_sent_as_it_should_be),
+        T(own_fields_replace_the_usual_ones),
+        T(heads_are_reported_as_json),
+        T(large_bodies_are_spilled_and_hashed),
+        T(a_redirect_that_may_be_followed_gives_its_location_only),
+        T(a_transfer_waits_for_the_byte_budget_without_stalling),
+        T(an_aborted_transfer_is_silent_and_gives_back_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
