@@ -109,10 +109,10 @@ struct http_conn {
     unsigned busy; // callbacks of this connection on the stack
     bool refused;  // beyond max_connections
     bool is_unix, is_local;
-    bool close;  // after the answer under way
-    bool dirty;  // the client may still be sending: linger before closing
-    bool eof;    // the client has shut down its side
-    bool broken; // no memory for an answer: to be closed
+    bool close;   // after the answer under way
+    bool dirty;   // the client may still be sending: linger before closing
+    bool eof;     // the client has shut down its side
+    bool broken;  // no memory for an answer: to be closed
     bool stalled; // reading is off, since HTTP_INPUT_HIGH bytes wait to be taken
 
     struct evhtp_connection *evhtp; // NULL once libevhtp has freed it
