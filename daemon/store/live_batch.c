@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TRIM_AT_ONCE 256
+
 enum { SQL_READ, SQL_WRITE, SQL__N };
 
 static const char *const sql[SQL__N] = {
@@ -214,14 +216,15 @@ int live_take_changed(struct live_table *t, struct changed **ret)
 
 void live_trim(struct live_table *t)
 {
-    list_for_each_safe (it, next, &t->lru) {
-        if (t->n <= t->max) {
-            return;
-        }
-        struct live_batch *b = list_entry(it, struct live_batch, lru);
+    // A few at a time; those that hold something go to the end of the queue.
+    for (int looked = 0; t->n > t->max && looked < TRIM_AT_ONCE; looked++) {
+        struct live_batch *b = list_entry(t->lru.next, struct live_batch, lru);
         bool held = b->running > 0 || b->outstanding > 0 || list_linked(&b->dirty) ||
                     list_linked(&b->changed) || list_linked(&b->waking);
-        if (!held) {
+        if (held) {
+            list_remove(&b->lru);
+            list_push_back(&t->lru, &b->lru);
+        } else {
             drop(t, b);
         }
     }

@@ -50,6 +50,9 @@ static int db_open(struct db *db, const char *path, int flags, struct err *e)
 
 int db_open_writer(struct db *db, const char *path, bool normal_sync, struct err *e)
 {
+    // Spares a global lock around every allocation. Refused, without harm, when SQLite is already
+    // in use.
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (db_open(db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) < 0) {
         return -1;
     }
@@ -62,6 +65,16 @@ int db_open_writer(struct db *db, const char *path, bool normal_sync, struct err
         normal_sync ? "NORMAL" : "FULL", WRITER_CACHE_KIB);
     if (db_run(db, sql) < 0) {
         return open_error(db, path, e);
+    }
+    sqlite3_stmt *st = NULL;
+    bool wal = sqlite3_prepare_v2(db->handle, "PRAGMA journal_mode", -1, &st, NULL) == SQLITE_OK &&
+               sqlite3_step(st) == SQLITE_ROW && strcmp(db_text(st, 0), "wal") == 0;
+    sqlite3_finalize(st);
+    if (!wal) {
+        err_set(e, ERR_SYSTEM,
+                "the file system of %s cannot hold a write-ahead log: use a local disk", path);
+        db_close(db);
+        return -1;
     }
     sqlite3_wal_hook(db->handle, on_wal_commit, db);
     return 0;

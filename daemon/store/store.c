@@ -12,7 +12,7 @@
 #include "daemon/store/store_internal.h"
 
 #define IDLE_MS          1000
-#define CHECKPOINT_PAGES 4000
+#define CHECKPOINT_PAGES 8000
 
 struct config_message {
     struct message msg;
@@ -33,7 +33,9 @@ static void on_progress(struct store *s, const struct progress *m)
         if (first) {
             b->started_at = s->now_at;
         }
-        live_touch(&s->live, b, s->now_at, first);
+        if (b->state != BATCH_FINISHED) { // else nothing is seen of it
+            live_touch(&s->live, b, s->now_at, first);
+        }
     }
 }
 
@@ -128,19 +130,20 @@ static void look_at_disk(struct store *s)
 
 static void checkpoint(struct store *s)
 {
-    if (s->dead || s->db.wal_pages < CHECKPOINT_PAGES) {
+    if (s->db.wal_pages < CHECKPOINT_PAGES) {
+        s->checkpoint_at = CHECKPOINT_PAGES; // the log began anew
+    }
+    if (s->dead || s->db.wal_pages < s->checkpoint_at) {
         return;
     }
-    int in_log = 0;
-    int rc =
-        sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, NULL);
-    // A reader in the way is no failure; the next one will do. After a full checkpoint the log
-    // starts anew.
+    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    // A reader in the way, or a full disk, is no failure here: the log grows until the next
+    // attempt.
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL) {
         db_fail(&s->db, rc);
         store_fatal(s, "checkpoint: %s", s->db.text);
     }
-    s->db.wal_pages = 0;
+    s->checkpoint_at = s->db.wal_pages + CHECKPOINT_PAGES;
 }
 
 static void turn(struct store *s)
@@ -150,6 +153,7 @@ static void turn(struct store *s)
     look_at_disk(s);
     struct list taken;
     list_init(&taken);
+    metrics_set(s->ports.metrics, METRIC_STORE_MAILBOX, (int64_t)mailbox_length(s->mailbox));
     mailbox_take(s->mailbox, &taken);
     for (struct list *l = list_pop_front(&taken); l != NULL; l = list_pop_front(&taken)) {
         struct message *m = list_entry(l, struct message, link);
@@ -175,8 +179,10 @@ static int sleep_ms(const struct store *s)
     int64_t now = clock_monotonic_ms();
     bool waiting =
         !list_empty(&s->urgent) || !list_empty(&s->uploads_in) || store_background_wanted(s);
-    if (waiting) {
-        wait = s->stalled_ms > now ? s->stalled_ms - now : 0;
+    if (s->stalled_ms > now) {
+        wait = s->stalled_ms - now;
+    } else if (waiting) {
+        wait = 0;
     } else if (s->wake_at > 0) {
         int64_t due = s->wake_at - clock_wall_at();
         wait = due < 0 ? 0 : due < wait ? due : wait;

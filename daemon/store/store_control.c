@@ -80,7 +80,7 @@ static int cancel(struct store *s, const struct control *m, struct live_batch *b
         if (halt_begin(s, b, TASK_STATE_CANCELLED) < 0) {
             return -1;
         }
-        if (live_unfinished(b) <= HALT_AT_ONCE && halt_all(s, b) < 0) {
+        if (b->counts.total <= HALT_AT_ONCE && halt_all(s, b) < 0) {
             return -1;
         }
     }

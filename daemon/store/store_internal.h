@@ -81,6 +81,7 @@ struct store {
     int64_t now_at;     // wall clock of this turn
     int64_t stalled_ms; // no group before this: the disk was full
     int64_t disk_seen_ms;
+    int checkpoint_at; // pages in the write-ahead log at which to checkpoint
 
     struct list urgent, uploads_in, reads; // taken from the mailbox, not yet handled
     struct list group;                     // handled in the open transaction

@@ -7,12 +7,14 @@
 
 #include "daemon/store/store_internal.h"
 
-#define MAX_TOLD 1024
+#define MAX_TOLD      1024  // hosts in one message
+#define MAX_LOOKED_AT 16384 // tasks of a batch whose hosts are gathered
 
 enum { SQL_HOSTS, SQL_RETRIES, SQL_STARTS, SQL__N };
 
 static const char *const sql[SQL__N] = {
-    [SQL_HOSTS] = "SELECT host FROM task WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+    [SQL_HOSTS] = "SELECT DISTINCT host FROM (SELECT host FROM task WHERE id >= ? AND id < ?"
+                  " ORDER BY id LIMIT ?) LIMIT ?",
     [SQL_RETRIES] = "SELECT DISTINCT host FROM ready WHERE not_before > 0 AND not_before > ?1"
                     " AND not_before <= ?2 LIMIT ?3",
     [SQL_STARTS] = "SELECT id FROM batch WHERE not_before_at > 0 AND not_before_at > ?1"
@@ -104,15 +106,14 @@ int notify_batch(struct store *s, const struct live_batch *b)
     uint64_t hosts[MAX_TOLD];
     size_t n = 0;
     sqlite3_stmt *st = s->notify_sql.v[SQL_HOSTS];
-    db_bind(st, "iii", batch_range_start(b->batch), batch_range_end(b->batch), (int64_t)MAX_TOLD);
+    db_bind(st, "iiii", batch_range_start(b->batch), batch_range_end(b->batch),
+            (int64_t)MAX_LOOKED_AT, (int64_t)MAX_TOLD);
     int r;
     while ((r = db_step(&s->db, st)) == 1) {
-        uint64_t host = (uint64_t)db_int(st, 0);
-        if (n == 0 || hosts[n - 1] != host) {
-            hosts[n++] = host;
-        }
+        hosts[n++] = (uint64_t)db_int(st, 0);
     }
-    return r < 0 ? -1 : notify_hosts(s, hosts, n, b->counts.total > MAX_TOLD);
+    bool more = b->counts.total > MAX_LOOKED_AT || n == MAX_TOLD;
+    return r < 0 ? -1 : notify_hosts(s, hosts, n, more);
 }
 
 int notify_refused(struct store *s)

@@ -8,6 +8,8 @@
 #include "daemon/store/store_internal.h"
 
 #define SWEEP_MS 60000
+// A worker that knows the host claims a retry when it is due; being told is for one that forgot it.
+#define RETRY_GRACE_MS 1000
 
 enum {
     SQL_NEXT_RETRY,
@@ -124,8 +126,8 @@ int timers_next(struct store *s)
     int64_t at = 0;
     db_bind(s->timer_sql.v[SQL_NEXT_RETRY], "i", s->back.retries_told_at);
     db_bind(s->timer_sql.v[SQL_NEXT_START], "i", s->back.starts_told_at);
-    if (sooner(s, SQL_NEXT_RETRY, 0, &at) < 0 || sooner(s, SQL_NEXT_START, 0, &at) < 0 ||
-        sooner(s, SQL_NEXT_DEADLINE, 0, &at) < 0) {
+    if (sooner(s, SQL_NEXT_RETRY, RETRY_GRACE_MS, &at) < 0 ||
+        sooner(s, SQL_NEXT_START, 0, &at) < 0 || sooner(s, SQL_NEXT_DEADLINE, 0, &at) < 0) {
         return -1;
     }
     if (s->settings.retention_ms > 0 &&
