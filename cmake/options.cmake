@@ -6,6 +6,8 @@ target_include_directories(gatherd_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(gatherd_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
   -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -fno-common -fstack-protector-strong -g)
+# Assertions stay in: they guard states that must never be, and cost nothing measurable.
+set(CMAKE_C_FLAGS_RELEASE "")
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(gatherd_flags INTERFACE -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif()

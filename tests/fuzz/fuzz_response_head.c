@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct head h;
     head_init(&h);
-    head_begin(&h, 4096);
+    head_begin(&h, 4096, n % 2 == 1);
     const char *p = (const char *)data, *end = p + n;
     while (p < end) {
         const char *nl = memchr(p, '\n', (size_t)(end - p));
