@@ -20,7 +20,7 @@
 
 #include "common/clock.h"
 
-#define DEPARTURE_GRACE_MS 900
+#define DEPARTURE_GRACE_MS 700
 #define DEPARTURE_POLL_MS  500
 #define LINGER_MS          3000
 #define LINGER_BYTES       (64U << 20)
