@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How fast the store takes submissions, hands out tasks and records results, driven through its mailbox as the API and
-// one worker would. store_bench DIR [TASKS [HOSTS]]; the database is written to DIR, with every commit synchronised.
+// How fast the store takes submissions, hands out tasks and records results, driven through its
+// mailbox as the API and one worker would. store_bench DIR [TASKS [HOSTS]]; the database is written
+// to DIR, with every commit synchronised.
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +75,8 @@ static void post_piece(struct bench *b, uint64_t upload, long from, long n, bool
     for (long i = from; i < from + n; i++) {
         char host[64], url[128];
         int host_len = snprintf(host, sizeof(host), "host-%ld.example.com", i % b->hosts);
-        int url_len = snprintf(url, sizeof(url), "https://%s/some/path/of/a/page?number=%ld", host, i);
+        int url_len =
+            snprintf(url, sizeof(url), "https://%s/some/path/of/a/page?number=%ld", host, i);
         struct new_task t = {.index = (uint32_t)i,
                              .host = task_piece_copy(&p->tasks, host, (size_t)host_len),
                              .url = task_piece_copy(&p->tasks, url, (size_t)url_len)};

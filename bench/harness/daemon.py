@@ -4,6 +4,7 @@ import http.client
 import json
 import pathlib
 import re
+import sqlite3
 import subprocess
 import time
 
@@ -82,6 +83,14 @@ class Gatherd:
     @property
     def pid(self):
         return self.process.pid
+
+    def database_bytes(self):
+        """What the database holds now, pages that are still in the write-ahead log included."""
+        db = sqlite3.connect(f"file:{self.sections['store']['path']}?mode=ro", uri=True)
+        try:
+            return db.execute("PRAGMA page_count").fetchone()[0] * db.execute("PRAGMA page_size").fetchone()[0]
+        finally:
+            db.close()
 
     # -- API ------------------------------------------------------------------------------------
     def connect(self, timeout=300):

@@ -114,9 +114,8 @@ def queue(env, record):
             d.submit(env.nginx.urls("small", min(BATCH_MAX, n - first)), NEVER)
         record("queue", f"memory with {n:,} queued", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
         record("queue", "memory, at most", "gatherd", machine.memory_kib(d.pid, "VmHWM") / 1024, "MiB", "less")
+        record("queue", "database", "gatherd", d.database_bytes() / n, "bytes/URL", "less")
         d.stop()
-        size = sum(path.stat().st_size for path in d.folder.glob("gatherd.db*"))
-        record("queue", "database", "gatherd", size / n, "bytes/URL", "less")
         d.start()
         record("queue", "restart to ready", "gatherd", d.ready_s, "s", "less")
         record("queue", "memory after restart", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
@@ -211,9 +210,9 @@ def growth(env, record):
             record("growth", f"rate after {mark:,} results", "gatherd", rate, "URLs/s")
             env.progress(f"growth: {mark:,}: {rate:,.0f} URLs/s")
         record("growth", "memory", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
-        d.stop()
-        size = (d.folder / "gatherd.db").stat().st_size
-        record("growth", "database", "gatherd", size / recorded, "bytes/result", "less")
+        record("growth", "database", "gatherd", d.database_bytes() / recorded, "bytes/result", "less")
+        log = (d.folder / "gatherd.db-wal").stat().st_size
+        record("growth", "write-ahead log", "gatherd", log / 2**20, "MiB", "less")
 
 
 CASES = {f.__name__: f for f in (submit, status, stream, queue, slow, waiters, idle, growth)}
