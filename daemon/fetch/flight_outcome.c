@@ -2,6 +2,7 @@
 // The end of a flight: from what came of its last hop to an outcome, a retry, or a task given back
 // as if nothing had been. The messages were made with the flight, so an end is always told.
 // Worker's thread only.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,11 @@ static void fill_attempt(const struct flight *f, struct transfer_result *r, stru
                    .first_byte = r->first_byte_ms,
                    .total = to_ms(f->active_ms)},
     };
-    if (info && !ret->message) {
+    if (r->error == TASK_HTTP_STATUS) {
+        char text[64];
+        snprintf(text, sizeof(text), "HTTP status %d is not accepted", r->status);
+        ret->message = strdup(text);
+    } else if (info && !ret->message) {
         ret->message = strdup(info->message); // the code alone says as much if there is no memory
     }
 }
