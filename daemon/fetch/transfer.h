@@ -28,7 +28,8 @@ struct transfer_settings {
     const char *user_agent;
     const char *ca_file;           // "" or NULL: the system's
     int64_t first_byte_timeout_ms; // 0: only the total time-out
-    int64_t stall_timeout_ms; // an answer that hardly moves (body: under 100 bytes/s on average; head: unfinished) this long
+    int64_t stall_timeout_ms; // an answer that hardly moves (body: under 100 bytes/s on average;
+                              // head: unfinished) this long
     size_t max_header_bytes;  // 256 KiB: status line and fields, all interim responses and trailers
                               // together
     unsigned max_connections; // kept and open ones of the multi
@@ -96,8 +97,9 @@ struct transfer_result {
 
 void transfer_result_done(struct transfer_result *r);
 
-// `r` is moved out of or done by the callee. All that the transfer took of the byte budget has been given back: who keeps the body
-// accounts for it. A redirect that may be followed, and a failed transfer, has no body; `complete` is false if one was cut off.
+// `r` is moved out of or done by the callee. All that the transfer took of the byte budget has been
+// given back: who keeps the body accounts for it. A redirect that may be followed, and a failed
+// transfer, has no body; `complete` is false if one was cut off.
 typedef void transfer_done_fn(void *ctx, struct transfer_result *r);
 
 // Copies what it needs of `r` except options and policy, which must outlive the transfer. -1: could

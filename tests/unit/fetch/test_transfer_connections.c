@@ -143,6 +143,28 @@ static void the_next_address_is_tried_when_one_refuses(void **state)
     probe_done(&p);
 }
 
+static void addresses_of_both_families_are_pinned(void **state)
+{
+    (void)state;
+    struct sockaddr_in6 refusing = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    struct address_policy both;
+    struct err e;
+    const char *allow[] = {"::1", "127.0.0.1"};
+    struct address_policy_text text = {.allow = allow, .n_allow = 2};
+    assert_int_equal(address_policy_init(&both, &text, &e), 0);
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    p.request.policy = &both;
+    p.request.addresses[1] = p.request.addresses[0];
+    memcpy(&p.request.addresses[0], &refusing, sizeof(refusing));
+    p.request.n_addresses = 2;
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "both families", TASK_OK, 200);
+    assert_string_equal(p.result.remote_ip, "127.0.0.1");
+    probe_done(&p);
+    address_policy_done(&both);
+}
+
 static void a_closed_port_refuses(void **state)
 {
     (void)state;
@@ -309,6 +331,7 @@ int main(void)
         T(surplus_behind_an_answer_without_body_is_nobodys_answer),
         T(a_post_never_goes_over_a_kept_connection),
         T(the_next_address_is_tried_when_one_refuses),
+        T(addresses_of_both_families_are_pinned),
         T(a_closed_port_refuses),
         T(a_full_backlog_times_out),
         T(addresses_the_policy_refuses_are_not_connected),

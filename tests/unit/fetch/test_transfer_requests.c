@@ -244,7 +244,28 @@ static void a_redirect_that_may_be_followed_gives_its_location_only(void **state
     probe_done(&p);
 }
 
-// ---- budget and aborting
+// ---- settings, budget and aborting
+
+static void new_settings_hold_for_the_next_transfer(void **state)
+{
+    (void)state;
+    struct transfer_settings s = {.user_agent = "test/2",
+                                  .stall_timeout_ms = STALL_MS,
+                                  .max_header_bytes = 50,
+                                  .max_connections = 10,
+                                  .memory_body = 20000,
+                                  .spill_dir = "/nonexistent"};
+    probe_init(&p, &f, false, "www.test", ROW_LARGE);
+    probe_start(&p);
+    transfer_engine_configure(f.engine, &s);
+    fixture_run(&f);
+    assert_true(p.result.local_shortage); // nowhere to spill to
+    expect_sent("User-Agent: test/1\r\n", true);
+    probe_done(&p);
+    fetch_expect(ROW_HEADERS, TASK_HEADER_TOO_LARGE, 0);
+    expect_sent("User-Agent: test/2\r\n", true);
+    probe_done(&p);
+}
 
 static void raise_budget(void *ctx)
 {
@@ -300,6 +321,7 @@ int main(void)
         T(heads_are_reported_as_json),
         T(large_bodies_are_spilled_and_hashed),
         T(a_redirect_that_may_be_followed_gives_its_location_only),
+        T(new_settings_hold_for_the_next_transfer),
         T(a_transfer_waits_for_the_byte_budget_without_stalling),
         T(an_aborted_transfer_is_silent_and_gives_back_all),
     };

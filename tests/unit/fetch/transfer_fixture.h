@@ -15,8 +15,8 @@
 #include "tests/unit/fetch/scripted_server.h"
 
 #define MAX_BODY         100000
-#define FIRST_BYTE_MS    1500
-#define STALL_MS         1000
+#define FIRST_BYTE_MS    2000
+#define STALL_MS         1500
 #define TEST_PATIENCE_MS 30000
 
 struct fixture {
@@ -178,17 +178,20 @@ static inline const char *error_name(enum task_error e)
 }
 
 // Says what is not as expected, so that one run tells of every row.
-static inline bool probe_matches(const struct probe *p, const char *name, enum task_error error, int status)
+static inline bool probe_matches(const struct probe *p, const char *name, enum task_error error,
+                                 int status)
 {
     if (p->done && p->result.error == error && p->result.status == status) {
         return true;
     }
-    print_error("%s: %s with status %d (%s), expected %s with %d\n", name, error_name(p->result.error),
-                p->result.status, p->result.message ? p->result.message : "", error_name(error), status);
+    print_error("%s: %s with status %d (%s), expected %s with %d\n", name,
+                error_name(p->result.error), p->result.status,
+                p->result.message ? p->result.message : "", error_name(error), status);
     return false;
 }
 
-static inline void probe_expect(const struct probe *p, const char *name, enum task_error error, int status)
+static inline void probe_expect(const struct probe *p, const char *name, enum task_error error,
+                                int status)
 {
     assert_true(probe_matches(p, name, error, status));
 }
