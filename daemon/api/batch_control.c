@@ -53,7 +53,16 @@ static void on_retried(struct pending *p, struct control_reply *reply)
 static void on_deleted(struct pending *p, struct control_reply *reply)
 {
     struct answer a = {.status = 204, .body = BUF_INIT(0)};
+    const struct batch_info *known = snapshot_cache_get(p->api->cache, p->params.id);
     (void)reply;
+    if (known) {
+        // The store's own word of it may come after this reply, and so after the client's next
+        // request.
+        struct batch_snapshot gone = known->now;
+        gone.deleted = true;
+        snapshot_cache_change(p->api->cache, &gone);
+        waiters_change(p->api->waiters, &gone);
+    }
     answer_send(p->api, p->x, &a);
 }
 

@@ -296,6 +296,9 @@ static void fake_on_control(struct fake *f, struct control *c)
         f->batch->now.version++;
         reply->batch = copy_batch(f->batch);
     }
+    if (c->verb == CONTROL_DELETE && reply->status == 0) {
+        batch_info_free(&f->batch);
+    }
     mailbox_post(f->inbox, &reply->msg);
 }
 

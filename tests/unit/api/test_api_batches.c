@@ -147,6 +147,20 @@ static void a_wait_ends_when_the_batch_is_deleted_or_the_client_leaves(void **st
     fake_stop(f);
 }
 
+static void what_was_deleted_is_gone_at_once(void **state)
+{
+    struct fake *f = start_with_batch();
+    char head[200];
+    (void)state;
+    snprintf(head, sizeof(head), "%s", batch_head(f, "GET", ""));
+    int fd = begin_waiting(f, "?wait=30");
+    // The store says nothing but its reply.
+    expect(f, batch_head(f, "DELETE", "?force=1"), NULL, 204, NULL);
+    expect(f, head, NULL, 404, "not_found");
+    end_waiting(f, fd, 404, "not_found");
+    fake_stop(f);
+}
+
 static void waits_are_answered_when_the_daemon_drains(void **state)
 {
     struct fake *f = start_with_batch();
@@ -230,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_wait_ends_with_the_next_result_or_failure),
         cmocka_unit_test(a_wait_ends_in_time_with_the_present_state),
         cmocka_unit_test(a_wait_ends_when_the_batch_is_deleted_or_the_client_leaves),
+        cmocka_unit_test(what_was_deleted_is_gone_at_once),
         cmocka_unit_test(waits_are_answered_when_the_daemon_drains),
         cmocka_unit_test(control_is_the_stores_to_decide),
         cmocka_unit_test(a_client_that_leaves_before_the_reply_harms_nothing),
