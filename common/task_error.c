@@ -69,10 +69,10 @@ static const struct task_error_info table[TASK_ERROR__COUNT] = {
                              "The answer's body is larger than max_body_bytes",
                              "Raise max_body_bytes for this task, or fetch.max_body for all. The "
                              "limit counts decompressed bytes too."},
-    [TASK_TRUNCATED_BODY] = {"truncated_body", TASK_CLASS_NETWORK,
-                             "The connection ended before the whole body arrived",
-                             "The server sent less than it announced. What arrived is kept, marked "
-                             "incomplete."},
+    [TASK_TRUNCATED_BODY] =
+        {"truncated_body", TASK_CLASS_NETWORK, "The connection ended before the whole body arrived",
+         "The server sent less than it announced. What arrived is counted in size but "
+         "not kept, since nobody could tell it from the whole."},
     [TASK_CONTENT_ENCODING] = {"content_encoding", TASK_CLASS_NONE,
                                "The compressed body could not be decoded",
                                "The body is damaged, or is not in the encoding that its "

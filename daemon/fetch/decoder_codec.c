@@ -24,6 +24,7 @@ static int start_zlib(struct codec *c)
 
 static int start_zstd(struct codec *c)
 {
+    c->zstd_begun = false;
     if (!c->zstd) {
         c->zstd = ZSTD_createDStream();
     }
@@ -101,9 +102,14 @@ static enum codec_status run_brotli(struct codec *c, struct codec_io *io)
 
 static enum codec_status run_zstd(struct codec *c, struct codec_io *io)
 {
-    ZSTD_inBuffer in = {io->in, io->in_n, 0};
+    // A frame that lies in the input whole is decoded by another, stricter path of the library than
+    // one that comes in pieces. Its first byte alone, first: so the cuts of the network change
+    // nothing.
+    size_t in_n = c->zstd_begun || io->in_n == 0 ? io->in_n : 1;
+    ZSTD_inBuffer in = {io->in, in_n, 0};
     ZSTD_outBuffer out = {io->out, io->out_n, 0};
     size_t r = ZSTD_decompressStream(c->zstd, &out, &in);
+    c->zstd_begun |= in_n > 0;
     if (ZSTD_isError(r)) {
         return ZSTD_getErrorCode(r) == ZSTD_error_memory_allocation ? CODEC_NO_MEMORY
                                                                     : CODEC_CORRUPT;

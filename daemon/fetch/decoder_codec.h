@@ -18,6 +18,7 @@ struct codec {
     z_stream z;
     BrotliDecoderState *brotli;
     ZSTD_DStream *zstd;
+    bool zstd_begun; // the present frame's first byte is in
 };
 
 struct codec_io {
