@@ -112,7 +112,8 @@ static int copy_task(struct store *s, struct copy_job *job, struct live_batch *b
                          .ext_id = db_text(st, 2),
                          .metadata = db_text(st, 3),
                          .spec = db_text(st, 4)};
-    int r = task_insert(s, b, &t, (uint64_t)db_int(st, 0));
+    uint64_t host = (uint64_t)db_int(st, 0);
+    int r = task_insert(s, b, &t, host) < 0 ? -1 : ready_insert(s, b, t.index, host);
     db_reset(st);
     b->counts.total++;
     return r;

@@ -141,7 +141,8 @@ static int fill_from(struct store *s, struct list *from)
 
 bool store_background_wanted(const struct store *s)
 {
-    return s->back.have_halting || s->back.have_removed || !list_empty(&s->copies);
+    return s->back.have_halting || s->back.have_removed || !list_empty(&s->copies) ||
+           upload_wanted(s);
 }
 
 static int fill_background(struct store *s)
@@ -150,7 +151,7 @@ static int fill_background(struct store *s)
     if (timers_wanted(s) && timers_step(s) < 0) {
         return -1;
     }
-    if (upload_discards(s) < 0) {
+    if (upload_step(s) < 0 || upload_discards(s) < 0) {
         return -1;
     }
     if (!list_empty(&s->copies) && copy_step(s) < 0) {
@@ -254,6 +255,7 @@ static void group_failed(struct store *s)
     hosts_rolled_back(s);
     live_rolled_back(&s->live, &s->db);
     copy_rolled_back(s, &why);
+    upload_rolled_back(s, &why);
     group_refused(s, &why);
     bool room = fault == DB_FULL && disk_give_ballast(&s->disk);
     s->stalled_ms = room ? 0 : clock_monotonic_ms() + STALL_MS;

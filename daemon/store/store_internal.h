@@ -102,7 +102,7 @@ struct store {
     int64_t sweep_ms; // last look at what expires by the hour
 
     struct statements upload_sql, claim_sql, record_sql, control_sql, halt_sql, host_sql, timer_sql,
-        copy_sql, notify_sql;
+        copy_sql, notify_sql, batch_sql;
 };
 
 // --- store_group.c ---
@@ -156,13 +156,20 @@ int upload_piece(struct store *s, struct upload_piece *p);
 void upload_failed(struct store *s, const struct upload_piece *p, const struct err *why);
 int upload_discards(struct store *s);   // marks the rows of uploads that failed as removed
 void upload_committed(struct store *s); // forgets uploads that are over
+void upload_rolled_back(struct store *s, const struct err *why); // before upload_failed
+int64_t upload_buffered(const struct store *s);                  // ready rows not yet inserted
+bool upload_wanted(const struct store *s);                       // is there anything to be done for
+int upload_step(struct store *s);                                // goes on inserting ready rows
+
+// --- store_batch.c: what every way of making a batch uses ---
+int batches_open(struct store *s, struct err *e);
+bool store_may_add(struct store *s, int64_t n, struct err *why); // space and quota
 int batch_insert(struct store *s, const struct batch_info *b, const char *key, uint64_t *ret);
 int task_insert(struct store *s, const struct live_batch *b, const struct new_task *t,
                 uint64_t host);
-int batch_accept(struct store *s,
-                 struct live_batch *b); // its last task is there: it becomes visible
+int ready_insert(struct store *s, const struct live_batch *b, uint32_t index, uint64_t host);
+int batch_accept(struct store *s, struct live_batch *b); // all is there: it becomes visible
 int batch_info_load(struct store *s, uint64_t batch, struct batch_info **ret);
-bool store_may_add(struct store *s, int64_t n, struct err *why); // space and quota
 
 // --- store_claim.c ---
 int claim_open(struct store *s, struct err *e);

@@ -89,9 +89,10 @@ int store_prepare(struct store *s, struct err *e)
         return -1;
     }
     ledger_init(&s->ledger, LEDGER_ENTRIES);
-    return hosts_open(s, e) < 0 || notify_open(s, e) < 0 || upload_open(s, e) < 0 ||
-                   claim_open(s, e) < 0 || record_open(s, e) < 0 || control_open(s, e) < 0 ||
-                   halt_open(s, e) < 0 || timers_open(s, e) < 0 || copy_open(s, e) < 0
+    return hosts_open(s, e) < 0 || notify_open(s, e) < 0 || batches_open(s, e) < 0 ||
+                   upload_open(s, e) < 0 || claim_open(s, e) < 0 || record_open(s, e) < 0 ||
+                   control_open(s, e) < 0 || halt_open(s, e) < 0 || timers_open(s, e) < 0 ||
+                   copy_open(s, e) < 0
                ? -1
                : 0;
 }

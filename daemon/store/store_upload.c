@@ -6,25 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/store/batch_row.h"
+#include "daemon/store/ready_buffer.h"
 #include "daemon/store/store_internal.h"
 
 #define KEY_LIFE_MS (24 * 3600 * 1000)
 
-enum { SQL_BATCH, SQL_TASK, SQL_READY, SQL_KEY, SQL_KEY_PUT, SQL_INFO, SQL__N };
+enum { SQL_KEY, SQL_KEY_PUT, SQL__N };
 
 static const char *const sql[SQL__N] = {
-    [SQL_BATCH] =
-        "INSERT INTO batch (uuid, state, version, priority, concurrency, fail_fast,"
-        " created_at, not_before_at, deadline_at, retry_of, name, idempotency_key, metadata,"
-        " defaults) VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SQL_TASK] =
-        "INSERT INTO task (id, host, url, ext_id, metadata, spec) VALUES (?, ?, ?, ?, ?, ?)",
-    [SQL_READY] = "INSERT INTO ready (host, prio, batch, idx) VALUES (?, ?, ?, ?)",
     [SQL_KEY] = "SELECT batch, hash FROM idempotency WHERE key = ? AND expires_at > ?",
     [SQL_KEY_PUT] = "INSERT OR REPLACE INTO idempotency (key, batch, hash, expires_at)"
                     " VALUES (?, ?, ?, ?)",
-    [SQL_INFO] = "SELECT " BATCH_COLUMNS " FROM batch WHERE id = ?",
 };
 
 // An upload under way, or one that failed and whose later pieces are still to come.
@@ -34,10 +26,15 @@ struct upload {
     uint8_t id[UUID_SIZE];
     int64_t next_index; // least index that may come
     int64_t deadline_ms;
-    char *key;    // owned, or NULL
-    bool failed;  // later pieces are answered with `why`
-    bool discard; // its rows are to be removed with the next commit
-    bool ended;   // no piece will come any more; forgotten after the next commit
+    char *key; // owned, or NULL
+    uint8_t hash[32];
+    struct ready_buffer ready; // rows still to be inserted
+    bool finishing;            // the last piece is there, rows are not
+    bool spoke;                // a piece of it is in the open group
+    bool stepped;              // the open group inserted rows of it
+    bool failed;               // later pieces are answered with `why`
+    bool discard;              // its rows are to be removed with the next commit
+    bool ended;                // no piece will come any more; forgotten after the next commit
     struct err why;
     UT_hash_handle hh;
 };
@@ -50,6 +47,7 @@ int upload_open(struct store *s, struct err *e)
 static void forget(struct store *s, struct upload *u)
 {
     HASH_DEL(s->uploads, u);
+    ready_buffer_done(&u->ready);
     free(u->key);
     free(u);
 }
@@ -86,92 +84,11 @@ static struct upload *add(struct store *s, uint64_t upload)
     return u;
 }
 
-// ---- what other ways of making a batch use, too ----
-
-bool store_may_add(struct store *s, int64_t n, struct err *why)
+static int reply_error(struct store *s, uint64_t upload, bool last, const struct err *why)
 {
-    if (atomic_load_explicit(&s->full, memory_order_relaxed)) {
-        err_set(why, ERR_STORAGE_FULL, "the database's file system is nearly full");
-        return false;
-    }
-    if (s->back.unfinished + n > s->settings.max_queued) {
-        err_set(why, ERR_QUOTA_EXCEEDED, "%lld tasks are unfinished already; at most %lld may be",
-                (long long)s->back.unfinished, (long long)s->settings.max_queued);
-        return false;
-    }
-    return true;
-}
-
-int batch_insert(struct store *s, const struct batch_info *b, const char *key, uint64_t *ret)
-{
-    sqlite3_stmt *st = s->upload_sql.v[SQL_BATCH];
-    db_bind(st, "biiiiiiibtttt", b->now.id, (size_t)UUID_SIZE, s->now_at, (int64_t)b->priority,
-            (int64_t)b->concurrency, (int64_t)b->fail_fast, b->created_at, b->not_before_at,
-            b->deadline_at, b->has_retry_of ? b->retry_of : NULL, (size_t)UUID_SIZE, b->name, key,
-            b->metadata, b->defaults);
-    if (db_exec(&s->db, st) < 0) {
-        return -1;
-    }
-    *ret = (uint64_t)sqlite3_last_insert_rowid(s->db.handle);
-    s->ops++;
-    return 0;
-}
-
-int task_insert(struct store *s, const struct live_batch *b, const struct new_task *t,
-                uint64_t host)
-{
-    sqlite3_stmt *task = s->upload_sql.v[SQL_TASK], *ready = s->upload_sql.v[SQL_READY];
-    db_bind(task, "iitttt", (int64_t)task_key(b->batch, t->index), (int64_t)host, t->url, t->ext_id,
-            t->metadata, t->spec);
-    db_bind(ready, "iiii", (int64_t)host, prio_of(b->priority), (int64_t)b->batch,
-            (int64_t)t->index);
-    if (db_exec(&s->db, task) < 0 || db_exec(&s->db, ready) < 0) {
-        return -1;
-    }
-    s->ops++;
-    s->back.unfinished++;
-    store_count(s, METRIC_STORE_ROWS_WRITTEN, 1);
-    return hosts_count(s, host, &(struct host_change){.queued = 1});
-}
-
-int batch_accept(struct store *s, struct live_batch *b)
-{
-    b->state = b->counts.total == 0 ? BATCH_FINISHED : BATCH_RUNNING;
-    b->finished_at = b->counts.total == 0 ? s->now_at : 0;
-    b->created_at = s->now_at;
-    live_touch(&s->live, b, s->now_at, true);
-    store_count(s, METRIC_BATCHES_ACCEPTED, 1);
-    store_count(s, METRIC_TASKS_ACCEPTED, b->counts.total);
-    return b->counts.total == 0 ? 0 : notify_batch(s, b);
-}
-
-int batch_info_load(struct store *s, uint64_t batch, struct batch_info **ret)
-{
-    struct live_batch *b = live_require(&s->live, &s->db, batch);
-    sqlite3_stmt *st = s->upload_sql.v[SQL_INFO];
-    db_bind(st, "i", (int64_t)batch);
-    if (b == NULL || db_step(&s->db, st) != 1) {
-        return db_fail(&s->db, SQLITE_CORRUPT); // unless there was another error before
-    }
-    struct batch_info *info = batch_row_read(st);
-    db_reset(st);
-    if (info == NULL) {
-        return db_fail(&s->db, SQLITE_NOMEM);
-    }
-    info->now = live_snapshot(b); // newer than the row, which is written at the end of the group
-    info->created_at = b->created_at;
-    info->deadline_at = b->deadline_at;
-    *ret = info;
-    return 0;
-}
-
-// ---- uploads ----
-
-static int reply_error(struct store *s, const struct upload_piece *p, const struct err *why)
-{
-    struct upload_reply *r = upload_reply_new(p->upload);
+    struct upload_reply *r = upload_reply_new(upload);
     if (r != NULL) {
-        r->last = p->last;
+        r->last = last;
         r->status = -1;
         r->err = *why;
     }
@@ -179,15 +96,26 @@ static int reply_error(struct store *s, const struct upload_piece *p, const stru
     return 0;
 }
 
-static int reply_batch(struct store *s, const struct upload_piece *p, uint64_t batch, bool replayed)
+// To a piece that is not the last, or that ends the upload without a batch.
+static int reply_piece(struct store *s, const struct upload_piece *p)
 {
     struct upload_reply *r = upload_reply_new(p->upload);
+    if (r != NULL) {
+        r->last = p->last;
+    }
+    store_to_api(s, r);
+    return 0;
+}
+
+static int reply_batch(struct store *s, const struct upload *u, uint64_t batch, bool replayed)
+{
+    struct upload_reply *r = upload_reply_new(u->upload);
     if (r == NULL) {
         return db_fail(&s->db, SQLITE_NOMEM);
     }
-    r->last = p->last;
+    r->last = true;
     r->replayed = replayed;
-    if (p->last && !p->abort && batch_info_load(s, batch, &r->batch) < 0) {
+    if (batch_info_load(s, batch, &r->batch) < 0) {
         r->msg.free(&r->msg);
         return -1;
     }
@@ -196,25 +124,26 @@ static int reply_batch(struct store *s, const struct upload_piece *p, uint64_t b
 }
 
 // The upload is over without a batch: its rows are removed in the background. The entry stays to
-// answer later pieces.
-static void give_up(struct store *s, struct upload *u, const struct upload_piece *p)
+// answer later pieces, unless none will come.
+static void give_up(struct store *s, struct upload *u, bool last)
 {
     u->discard = true;
+    u->finishing = false;
+    ready_buffer_done(&u->ready);
     s->back.have_removed = true;
     if (!u->failed) {
         u->failed = true;
         err_set(&u->why, ERR_BAD_REQUEST, "the upload is over");
     }
-    u->ended = u->ended || p->last || p->abort;
+    u->ended = u->ended || last;
 }
 
-static int refuse(struct store *s, struct upload *u, const struct upload_piece *p,
-                  const struct err *why)
+static int refuse(struct store *s, struct upload *u, bool last, const struct err *why)
 {
     u->failed = true;
     u->why = *why;
-    give_up(s, u, p);
-    return reply_error(s, p, why);
+    give_up(s, u, last);
+    return reply_error(s, u->upload, last, why);
 }
 
 static int begin(struct store *s, struct upload *u, const struct batch_new *n)
@@ -248,6 +177,9 @@ static int insert_tasks(struct store *s, struct upload *u, struct live_batch *b,
         if (hosts_id(s, t->host, &host) < 0 || task_insert(s, b, t, host) < 0) {
             return -1;
         }
+        if (ready_buffer_put(&u->ready, host, t->index) < 0) {
+            return db_fail(&s->db, SQLITE_NOMEM);
+        }
         u->next_index = (int64_t)t->index + 1;
     }
     b->counts.total += (int64_t)tasks->n;
@@ -267,12 +199,11 @@ static bool indexes_ascend(const struct upload *u, const struct task_piece *task
     return true;
 }
 
-// With the last piece. 1: the key was used before and the reply is made; 0: it is free; -1: the
+// At the end of an upload. 1: the key was used before and the reply is made; 0: it is free; -1: the
 // database failed.
-static int replay(struct store *s, struct upload *u, const struct upload_piece *p)
+static int replay(struct store *s, struct upload *u, const char *key)
 {
-    const char *key = p->batch != NULL ? p->batch->idempotency_key : u->key;
-    if (key == NULL || !p->last) {
+    if (key == NULL) {
         return 0;
     }
     sqlite3_stmt *st = s->upload_sql.v[SQL_KEY];
@@ -282,51 +213,83 @@ static int replay(struct store *s, struct upload *u, const struct upload_piece *
         return r;
     }
     uint64_t batch = (uint64_t)db_int(st, 0);
-    uint8_t hash[sizeof(p->request_hash)];
+    uint8_t hash[sizeof(u->hash)];
     db_blob(st, 1, hash, sizeof(hash));
     db_reset(st);
-    if (memcmp(hash, p->request_hash, sizeof(hash)) != 0) {
+    if (memcmp(hash, u->hash, sizeof(hash)) != 0) {
         struct err why;
         err_set(&why, ERR_IDEMPOTENCY_KEY_REUSED,
                 "this idempotency key was used within the last 24 hours for another request");
-        return refuse(s, u, p, &why) < 0 ? -1 : 1;
+        return refuse(s, u, true, &why) < 0 ? -1 : 1;
     }
-    give_up(s, u, p);
-    return reply_batch(s, p, batch, true) < 0 ? -1 : 1;
+    give_up(s, u, true);
+    return reply_batch(s, u, batch, true) < 0 ? -1 : 1;
 }
 
-static int finish(struct store *s, struct upload *u, struct live_batch *b,
-                  const struct upload_piece *p)
+// Inserts up to `most` of the gathered ready rows.
+static int drain(struct store *s, struct upload *u, const struct live_batch *b, size_t most)
 {
+    uint64_t host;
+    uint32_t index;
+    for (size_t i = 0; i < most && ready_buffer_take(&u->ready, u->finishing, &host, &index); i++) {
+        if (ready_insert(s, b, index, host) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int accept_upload(struct store *s, struct upload *u, struct live_batch *b)
+{
+    int r = replay(s, u, u->key); // another upload may have come first
+    if (r != 0) {
+        return r < 0 ? -1 : 0;
+    }
     if (u->key != NULL) {
         sqlite3_stmt *st = s->upload_sql.v[SQL_KEY_PUT];
-        db_bind(st, "tibi", u->key, (int64_t)b->batch, p->request_hash, sizeof(p->request_hash),
+        db_bind(st, "tibi", u->key, (int64_t)b->batch, u->hash, sizeof(u->hash),
                 s->now_at + KEY_LIFE_MS);
         if (db_exec(&s->db, st) < 0) {
             return -1;
         }
     }
     b->deadline_at = u->deadline_ms > 0 ? s->now_at + u->deadline_ms : 0;
-    if (batch_accept(s, b) < 0 || reply_batch(s, p, b->batch, false) < 0) {
+    if (batch_accept(s, b) < 0 || reply_batch(s, u, b->batch, false) < 0) {
         return -1;
     }
+    u->finishing = false;
     u->ended = true;
     return 0;
+}
+
+// All tasks are there: inserts a bounded number of ready rows, and accepts the batch after the last
+// one.
+static int finish(struct store *s, struct upload *u)
+{
+    u->stepped = true;
+    struct live_batch *b = live_require(&s->live, &s->db, u->batch);
+    if (b == NULL || drain(s, u, b, GROUP_OPS) < 0) {
+        return -1;
+    }
+    return ready_buffer_length(&u->ready) > 0 ? 0 : accept_upload(s, u, b);
 }
 
 static int take_piece(struct store *s, struct upload *u, const struct upload_piece *p)
 {
     struct err why;
-    if (!indexes_ascend(u, &p->tasks) || (u->batch == 0) != (p->batch != NULL)) {
+    if (u->finishing || !indexes_ascend(u, &p->tasks) || (u->batch == 0) != (p->batch != NULL)) {
         err_set(&why, ERR_INTERNAL, "pieces of an upload came out of order");
-        return refuse(s, u, p, &why);
+        return refuse(s, u, p->last, &why);
     }
-    int r = replay(s, u, p);
-    if (r != 0) {
-        return r < 0 ? -1 : 0;
+    if (p->last) {
+        memcpy(u->hash, p->request_hash, sizeof(u->hash));
+        int r = replay(s, u, p->batch != NULL ? p->batch->idempotency_key : u->key);
+        if (r != 0) {
+            return r < 0 ? -1 : 0;
+        }
     }
     if (!store_may_add(s, (int64_t)p->tasks.n, &why)) {
-        return refuse(s, u, p, &why);
+        return refuse(s, u, p->last, &why);
     }
     if (u->batch == 0 && begin(s, u, p->batch) < 0) {
         return -1;
@@ -335,7 +298,12 @@ static int take_piece(struct store *s, struct upload *u, const struct upload_pie
     if (b == NULL || insert_tasks(s, u, b, &p->tasks) < 0) {
         return -1;
     }
-    return p->last ? finish(s, u, b, p) : reply_batch(s, p, b->batch, false);
+    if (p->last) {
+        u->finishing = true;
+        return finish(s, u);
+    }
+    // Twice as fast as it fills, so that there are never more than two segments.
+    return drain(s, u, b, 2 * p->tasks.n) < 0 ? -1 : reply_piece(s, p);
 }
 
 int upload_piece(struct store *s, struct upload_piece *p)
@@ -347,13 +315,15 @@ int upload_piece(struct store *s, struct upload_piece *p)
             return db_fail(&s->db, SQLITE_NOMEM);
         }
     }
+    u->spoke = true;
     if (p->abort) {
-        give_up(s, u, p);
-        return reply_batch(s, p, 0, false);
+        bool owed = u->finishing;
+        give_up(s, u, true);
+        return owed && reply_error(s, u->upload, true, &u->why) < 0 ? -1 : reply_piece(s, p);
     }
     if (u->failed) {
-        give_up(s, u, p);
-        return reply_error(s, p, &u->why);
+        give_up(s, u, p->last);
+        return reply_error(s, u->upload, p->last, &u->why);
     }
     return take_piece(s, u, p);
 }
@@ -365,10 +335,54 @@ void upload_failed(struct store *s, const struct upload_piece *p, const struct e
         u = add(s, p->upload);
     }
     if (u == NULL) {
-        reply_error(s, p, why);
+        reply_error(s, p->upload, p->last, why);
         return;
     }
-    refuse(s, u, p, why);
+    refuse(s, u, p->last || p->abort, why);
+}
+
+void upload_rolled_back(struct store *s, const struct err *why)
+{
+    struct upload *u, *next;
+    HASH_ITER(hh, s->uploads, u, next)
+    {
+        if (u->stepped && !u->spoke && u->finishing) { // else its pieces are answered
+            refuse(s, u, true, why);
+        }
+        u->spoke = false;
+        u->stepped = false;
+    }
+}
+
+int64_t upload_buffered(const struct store *s)
+{
+    int64_t n = 0;
+    for (const struct upload *u = s->uploads; u != NULL; u = u->hh.next) {
+        n += (int64_t)ready_buffer_length(&u->ready);
+    }
+    return n;
+}
+
+bool upload_wanted(const struct store *s)
+{
+    for (const struct upload *u = s->uploads; u != NULL; u = u->hh.next) {
+        if (u->finishing) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int upload_step(struct store *s)
+{
+    struct upload *u, *next;
+    HASH_ITER(hh, s->uploads, u, next)
+    {
+        if (u->finishing && !u->stepped) {
+            return finish(s, u);
+        }
+    }
+    return 0;
 }
 
 int upload_discards(struct store *s)
@@ -396,6 +410,8 @@ void upload_committed(struct store *s)
     HASH_ITER(hh, s->uploads, u, next)
     {
         u->discard = false;
+        u->spoke = false;
+        u->stepped = false;
         if (u->ended) {
             forget(s, u);
         }

@@ -63,6 +63,25 @@ static void a_large_upload_that_met_a_full_disk_leaves_nothing(void **state)
     assert_int_equal(work_off(f, "a.test", TASK_SUCCEEDED), 0);
 }
 
+static void a_disk_that_fills_while_rows_are_inserted_ends_the_upload_once(void **state)
+{
+    struct fixture *f = *state;
+    const struct submit s = {.n = 60000, .hosts = 300};
+    for (int from = 0; from < s.n; from += 1000) {
+        post_piece(f, 4, &s, from, 1000, from + 1000 == s.n);
+    }
+    for (int i = 0; i < 59; i++) {
+        release_message(take(&f->api, RING_UPLOAD_REPLY));
+    }
+    faulty_write = SQLITE_FULL;
+    struct upload_reply *r = take(&f->api, RING_UPLOAD_REPLY);
+    assert_true(r->last);
+    assert_int_equal(r->status == 0, r->batch != NULL); // it may have been done before
+    release_message(r);
+    faulty_write = 0;
+    assert_null(take_within(&f->api, RING_UPLOAD_REPLY, 50));
+}
+
 static void after_a_failed_sync_nothing_is_answered(void **state)
 {
     (void)state;
@@ -91,6 +110,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_upload_that_met_a_full_disk_leaves_nothing, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_disk_that_fills_while_rows_are_inserted_ends_the_upload_once, setup, teardown),
         cmocka_unit_test(after_a_failed_sync_nothing_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

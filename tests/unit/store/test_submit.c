@@ -132,6 +132,49 @@ static void an_aborted_upload_leaves_nothing(void **state)
     assert_int_equal(visible_batches(f), 0);
 }
 
+static int check_queued(void *ctx, const struct host_row *row)
+{
+    assert_int_equal(row->queued, 500);
+    ++*(int *)ctx;
+    return 0;
+}
+
+static void of_a_very_large_upload_every_task_is_ready(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 150000, .hosts = 300});
+    assert_int_equal(b.counts.total, 150000);
+    struct err e;
+    int hosts = 0;
+    assert_int_equal(reader_hosts(f->reader, "h", 1000, check_queued, &hosts, &e), 300);
+    assert_int_equal(hosts, 300);
+    assert_int_equal(work_off(f, "h17.test", TASK_SUCCEEDED), 500);
+}
+
+static void an_upload_can_be_aborted_while_its_rows_are_inserted(void **state)
+{
+    struct fixture *f = *state;
+    const struct submit s = {.n = 60000, .hosts = 300};
+    for (int from = 0; from < s.n; from += 1000) {
+        post_piece(f, 4, &s, from, 1000, from + 1000 == s.n);
+    }
+    for (int i = 0; i < 59; i++) {
+        release_message(take(&f->api, RING_UPLOAD_REPLY));
+    }
+    struct upload_piece *p = upload_piece_new(4);
+    p->abort = true;
+    mailbox_post(store_mailbox(f->store), &p->msg);
+    // Whether the abort or the end came first: each piece is answered, and there is a batch or
+    // there is none.
+    int accepted = 0;
+    for (int i = 0; i < 2; i++) {
+        struct upload_reply *r = take(&f->api, RING_UPLOAD_REPLY);
+        accepted += r->batch != NULL;
+        release_message(r);
+    }
+    assert_int_equal(visible_batches(f), accepted);
+}
+
 static void the_same_key_and_request_give_the_same_batch(void **state)
 {
     struct fixture *f = *state;
@@ -271,6 +314,8 @@ int main(void)
         TEST(a_large_upload_is_invisible_until_its_last_piece),
         TEST(what_is_loading_is_removed_at_start),
         TEST(an_aborted_upload_leaves_nothing),
+        TEST(of_a_very_large_upload_every_task_is_ready),
+        TEST(an_upload_can_be_aborted_while_its_rows_are_inserted),
         TEST(the_same_key_and_request_give_the_same_batch),
         TEST(the_same_key_for_another_request_is_refused),
         TEST(of_two_concurrent_uploads_with_one_key_one_wins),

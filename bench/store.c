@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How fast the store takes submissions, hands out tasks and records results, driven through its
-// mailbox as the API and one worker would. store_bench DIR [TASKS [HOSTS]]; the database is written
+// mailbox as the API and one worker would. bench_store DIR [TASKS [HOSTS]]; the database is written
 // to DIR, with every commit synchronised.
 #include <poll.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ struct bench {
 
 static void die(const char *what)
 {
-    fprintf(stderr, "store_bench: %s\n", what);
+    fprintf(stderr, "bench_store: %s\n", what);
     exit(1);
 }
 
@@ -172,7 +172,7 @@ int main(int argc, char **argv)
 {
     static struct bench b;
     if (argc < 2) {
-        die("usage: store_bench DIR [TASKS [HOSTS]]");
+        die("usage: bench_store DIR [TASKS [HOSTS]]");
     }
     log_init(LOG_LEVEL_WARN);
     char path[512];
