@@ -33,7 +33,8 @@ void answer_send(struct api *api, struct http_exchange *x, struct answer *a)
         metrics_add(api->ports.metrics, METRIC_HTTP_ERRORS_4XX, 1);
     }
     http_on_gone(x, NULL, NULL);
-    http_respond(x, a->status, a->content_type, a->fields, a->n_fields, &a->body);
+    struct http_answer head = {a->status, a->content_type, a->fields, a->n_fields};
+    http_respond(x, &head, &a->body);
     buf_done(&a->body);
 }
 

@@ -108,16 +108,22 @@ void http_resume_body(struct http_exchange *x); // callable from inside on_data 
 void http_on_gone(struct http_exchange *x, void (*on_gone)(void *ctx, struct http_exchange *x),
                   void *ctx);
 
+// What stands above the body of an answer. Strings are borrowed for the call.
+struct http_answer {
+    int status;
+    const char *content_type; // or NULL
+    const struct http_field *fields;
+    size_t n_fields;
+};
+
 // A complete answer. `body` (may be NULL) is taken: emptied by the call. Content-Length, Date and
 // Connection are added; for HEAD and 304 the body is not sent but its length is stated (HEAD).
-void http_respond(struct http_exchange *x, int status, const char *content_type,
-                  const struct http_field *fields, size_t n_fields, struct buf *body);
+void http_respond(struct http_exchange *x, const struct http_answer *a, struct buf *body);
 
 // An answer written piece by piece: chunked, or with a length when content_length >= 0.
 // `on_drained` is called (never from inside a call of this module) whenever less than 64 KiB wait
 // to be sent, and once at the start.
-void http_stream_start(struct http_exchange *x, int status, const char *content_type,
-                       const struct http_field *fields, size_t n_fields, int64_t content_length,
+void http_stream_start(struct http_exchange *x, const struct http_answer *a, int64_t content_length,
                        void (*on_drained)(void *ctx, struct http_exchange *x), void *ctx);
 void http_stream_write(struct http_exchange *x, const void *p, size_t n); // copies
 size_t http_stream_pending(const struct http_exchange *x); // bytes not yet with the kernel

@@ -208,11 +208,11 @@ static const char *decide_connection(struct http_conn *c)
     return "close";
 }
 
-void http_respond(struct http_exchange *x, int status, const char *content_type,
-                  const struct http_field *fields, size_t n_fields, struct buf *body)
+void http_respond(struct http_exchange *x, const struct http_answer *a, struct buf *body)
 {
     struct http_conn *c = conn_of(x);
     assert(c->state == CONN_EXCHANGE && x->answer == ANSWER_NONE);
+    struct http_answer answer = *a;
     struct buf excuse = BUF_INIT(1024);
     if (body && body->failed) { // the handler had no memory for its answer
         struct err e;
@@ -220,16 +220,14 @@ void http_respond(struct http_exchange *x, int status, const char *content_type,
         problem_render(&e, NULL, &excuse);
         buf_done(body);
         body = &excuse;
-        status = 500;
-        content_type = PROBLEM_CONTENT_TYPE;
-        n_fields = 0;
+        answer = (struct http_answer){.status = 500, .content_type = PROBLEM_CONTENT_TYPE};
     }
-    bool may = http_status_has_body(status);
+    bool may = http_status_has_body(answer.status);
     struct http_reply reply = {
-        .status = status,
-        .content_type = content_type,
-        .fields = fields,
-        .n_fields = n_fields,
+        .status = answer.status,
+        .content_type = answer.content_type,
+        .fields = answer.fields,
+        .n_fields = answer.n_fields,
         .content_length = may ? (int64_t)(body ? body->len : 0) : -1,
         .connection = decide_connection(c),
     };
@@ -243,13 +241,12 @@ void http_respond(struct http_exchange *x, int status, const char *content_type,
     exchange_finish(c);
 }
 
-void http_stream_start(struct http_exchange *x, int status, const char *content_type,
-                       const struct http_field *fields, size_t n_fields, int64_t content_length,
+void http_stream_start(struct http_exchange *x, const struct http_answer *a, int64_t content_length,
                        void (*on_drained)(void *ctx, struct http_exchange *x), void *ctx)
 {
     struct http_conn *c = conn_of(x);
     assert(c->state == CONN_EXCHANGE && x->answer == ANSWER_NONE);
-    bool may = http_status_has_body(status);
+    bool may = http_status_has_body(a->status);
     x->chunked = may && content_length < 0 && c->head.minor > 0;
     x->bodyless = !may || c->head.method == HTTP_HEAD;
     x->length_left = may && !x->bodyless ? content_length : -1;
@@ -260,10 +257,10 @@ void http_stream_start(struct http_exchange *x, int status, const char *content_
         connection = "close";
     }
     struct http_reply reply = {
-        .status = status,
-        .content_type = content_type,
-        .fields = fields,
-        .n_fields = n_fields,
+        .status = a->status,
+        .content_type = a->content_type,
+        .fields = a->fields,
+        .n_fields = a->n_fields,
         .content_length = may ? content_length : -1,
         .chunked = x->chunked,
         .connection = connection,

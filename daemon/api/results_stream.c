@@ -131,9 +131,9 @@ void results_stream_start(struct request *r, const struct batch_info *b,
                           const struct results_request *rq)
 {
     static const struct http_field fields[] = {{"Cache-Control", "no-cache"}};
-    static const char type[] = "application/x-ndjson";
+    static const struct http_answer head = {200, "application/x-ndjson", fields, 1};
     if (http_method(r->x) == HTTP_HEAD) {
-        http_stream_start(r->x, 200, type, fields, 1, -1, NULL, NULL);
+        http_stream_start(r->x, &head, -1, NULL, NULL);
         http_stream_end(r->x);
         return;
     }
@@ -143,5 +143,5 @@ void results_stream_start(struct request *r, const struct batch_info *b,
         return;
     }
     http_on_gone(r->x, on_gone, s);
-    http_stream_start(r->x, 200, type, fields, 1, -1, on_drained, s);
+    http_stream_start(r->x, &head, -1, on_drained, s);
 }

@@ -118,8 +118,8 @@ static void start_stream(struct request *r, struct answer *head, const struct bo
     }
     buf_init(&s->piece, PIECE_SIZE);
     http_on_gone(r->x, stream_on_gone, s);
-    http_stream_start(r->x, head->status, head->content_type, head->fields, head->n_fields,
-                      (int64_t)(what->end - what->offset), stream_on_drained, s);
+    struct http_answer above = {head->status, head->content_type, head->fields, head->n_fields};
+    http_stream_start(r->x, &above, (int64_t)(what->end - what->offset), stream_on_drained, s);
 }
 
 // ---- the answer

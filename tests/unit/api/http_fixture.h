@@ -93,7 +93,7 @@ static void respond_text(struct http_exchange *x, int status, const char *text)
 {
     struct buf b = BUF_INIT(1 << 20);
     buf_append_str(&b, text);
-    http_respond(x, status, "text/plain", NULL, 0, &b);
+    http_respond(x, &(struct http_answer){status, "text/plain", NULL, 0}, &b);
     assert_int_equal(b.len, 0);
 }
 
@@ -109,7 +109,7 @@ static void work_echo(void *ctx, struct http_exchange *x)
 {
     struct work *w = ctx;
     atomic_fetch_add(&w->f->ended, 1);
-    http_respond(x, 200, "application/octet-stream", NULL, 0, &w->body);
+    http_respond(x, &(struct http_answer){200, "application/octet-stream", NULL, 0}, &w->body);
     work_free(w);
 }
 
@@ -204,27 +204,27 @@ static void work_late_body(evutil_socket_t fd, short what, void *ctx)
 static void on_stream_request(struct work *w, bool fixed)
 {
     w->left = (size_t)query_number(w->x);
-    http_stream_start(w->x, 200, "text/plain", NULL, 0, fixed ? (int64_t)w->left : -1, work_fill,
-                      w);
+    http_stream_start(w->x, &(struct http_answer){200, "text/plain", NULL, 0},
+                      fixed ? (int64_t)w->left : -1, work_fill, w);
 }
 
 static void on_plain_request(struct http_exchange *x, const char *path)
 {
     if (strcmp(path, "/empty") == 0) {
-        http_respond(x, 204, NULL, NULL, 0, NULL);
+        http_respond(x, &(struct http_answer){.status = 204}, NULL);
     } else if (strcmp(path, "/not-modified") == 0) {
         struct http_field tag = {"ETag", "\"a\""};
-        http_respond(x, 304, NULL, &tag, 1, NULL);
+        http_respond(x, &(struct http_answer){304, NULL, &tag, 1}, NULL);
     } else if (strcmp(path, "/split") == 0) {
         struct http_field evil = {"X-Origin", "a\r\nEvil: 1"};
-        http_respond(x, 200, NULL, &evil, 1, NULL);
+        http_respond(x, &(struct http_answer){200, NULL, &evil, 1}, NULL);
     } else if (strcmp(path, "/big") == 0) {
         struct buf b = BUF_INIT(1U << 24);
         size_t n = (size_t)query_number(x);
         assert_int_equal(buf_reserve(&b, n), 0);
         memset(b.data, 'b', n);
         b.len = n;
-        http_respond(x, 200, "text/plain", NULL, 0, &b);
+        http_respond(x, &(struct http_answer){200, "text/plain", NULL, 0}, &b);
     } else {
         char text[9000];
         snprintf(text, sizeof(text), "%s %s?%s", http_method_name(http_method(x)), path,
@@ -254,7 +254,7 @@ static void on_request(void *ctx, struct http_exchange *x)
         on_stream_request(work_new(f, x), path[1] == 'f');
     } else if (strcmp(path, "/cut") == 0) {
         struct work *w = work_new(f, x);
-        http_stream_start(x, 200, "text/plain", NULL, 0, -1, work_cut, w);
+        http_stream_start(x, &(struct http_answer){200, "text/plain", NULL, 0}, -1, work_cut, w);
     } else {
         on_plain_request(x, path);
     }
