@@ -317,8 +317,8 @@ static void stop(struct daemon *d)
 {
     api_free(&d->api);
     fetch_free(&d->fetch);
+    reader_close(&d->reader); // before the store, which then writes the whole log back
     store_close(&d->store);
-    reader_close(&d->reader);
     for (int i = 0; i < N_SIGNALS; i++) {
         if (d->signals[i] != NULL) {
             event_free(d->signals[i]);

@@ -166,6 +166,9 @@ static void turn(struct store *s)
     if (db_fault(&s->db) != DB_FINE) {
         store_fatal(s, "%s", s->db.text);
     }
+    // Claims first: they read what earlier commits made true, and workers need not run dry during
+    // this one.
+    run_reads(s);
     store_run_group(s);
     run_reads(s);
     checkpoint(s);
