@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A small client of the HTTP API, over the unix socket or TCP, that checks invariants on whatever it reads."""
+from contextlib import contextmanager
 import http.client
 import json
 import socket
@@ -88,10 +89,22 @@ def assert_counts(batch):
 class Api:
     def __init__(self, address, token=None):
         self.address, self.token = address, token
+        self._kept = None
+
+    @contextmanager
+    def kept(self):
+        """This API with all requests on one connection, opened now."""
+        api = Api(self.address, self.token)
+        api._kept = _Connection(self.address, 60)
+        api._kept.connect()
+        try:
+            yield api
+        finally:
+            api._kept.close()
 
     # -- requests -------------------------------------------------------------------------------
     def request(self, method, target, body=None, headers=None, timeout=60):
-        connection = _Connection(self.address, timeout)
+        connection = self._kept or _Connection(self.address, timeout)
         headers = dict(headers or {})
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
@@ -100,7 +113,8 @@ class Api:
             answer = connection.getresponse()
             return Response(answer.status, answer.getheaders(), answer.read())
         finally:
-            connection.close()
+            if connection is not self._kept:
+                connection.close()
 
     def get(self, target, **headers):
         return self.request("GET", target, headers={k.replace("_", "-"): v for k, v in headers.items()})

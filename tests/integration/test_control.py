@@ -156,6 +156,23 @@ def test_a_paused_batch_expires_too(api, origin, host):
     assert api.wait(batch["id"], 5)["counts"]["expired"] == 3
 
 
+def test_a_waiting_retry_expires_at_the_deadline(api, origin, host):
+    document = {"urls": [origin.url(f"/flaky/9/deadline-{host}", host)], "deadline_ms": 800,
+                "defaults": {"retry": {"max_attempts": 9, "min_backoff_ms": 60_000}}}
+    batch = api.submit(document)
+    assert api.wait(batch["id"], 5)["counts"]["expired"] == 1
+
+
+def test_a_waiting_retry_is_cancelled_at_once(api, origin, host):
+    document = {"urls": [origin.url(f"/flaky/9/cancel-{host}", host)],
+                "defaults": {"retry": {"max_attempts": 9, "min_backoff_ms": 60_000}}}
+    batch = api.submit(document)
+    task = eventually(lambda: (lambda t: t if t["attempts"] else None)(api.task(batch["id"], 0)))
+    assert task["waiting_for"]["reason"] == "retry" and task["waiting_for"]["at"], task
+    act(api, batch["id"], "cancel")
+    assert api.wait(batch["id"], 2)["counts"]["cancelled"] == 1
+
+
 def test_not_before_holds_a_batch_back(api, origin, host):
     start = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1.5)
     began = time.monotonic()

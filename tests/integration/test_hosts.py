@@ -93,6 +93,40 @@ def test_retry_after_stops_the_whole_host(api, origin, host, kind):
     assert api.results(first["id"])[0]["attempts"] == 2
 
 
+def test_redirects_keep_the_limits_of_the_host_they_lead_to(api, origin, hosts):
+    here, there = hosts.take(2)
+    api.set_host(there, max_concurrency=1, delay_ms=30)
+    target = origin.url("/delay/20?hop", there)
+    api.run([origin.url(f"/redirect-to?url={target}{i}", here) for i in range(12)])
+    assert origin.record()["peak"][there] == 1
+    assert min(gaps(starts(origin, "/delay/20?hop"))) >= 0.025
+
+
+def test_hosts_that_redirect_to_one_another_do_not_lock_up(api, origin, hosts):
+    """Each hop waits for a slot of the other host while every slot is wanted by hops from there."""
+    names = hosts.take(4)
+    for name in names:
+        api.set_host(name, max_concurrency=1)
+    urls = []
+    for i in range(60):
+        here, there = names[i % 4], names[(i + 1 + i // 4 % 3) % 4]
+        urls.append(origin.url(f"/redirect-to?ms=5&url={origin.url('/delay/5', there)}", here))
+    results = api.run(urls, 30)
+    assert {r["state"] for r in results} == {"succeeded"}
+    assert [origin.record()["peak"][name] for name in names] == [1] * 4
+
+
+def test_a_redirect_to_a_blocked_host_waits_and_can_be_cancelled(api, origin, hosts):
+    here, there = hosts.take(2)
+    api.set_host(there, paused=True)
+    batch = api.submit([origin.url(f"/redirect-to?url={origin.url('/ok?blocked-hop', there)}", here)] * 3)
+    eventually(lambda: len(origin.requests("/redirect-to")) >= 3)
+    assert api.batch(batch["id"], "?wait=1")["state"] == "running"
+    api.post(f"/v1/batches/{batch['id']}/cancel")
+    assert api.wait(batch["id"], 5)["counts"]["cancelled"] == 3
+    assert origin.requests("/ok?blocked-hop") == []
+
+
 def test_a_paused_host_gets_nothing_until_resumed(api, origin, host):
     api.set_host(host, paused=True)
     batch = api.submit([origin.url("/ok?paused-host", host)] * 3)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Running it: health, metrics, the schema, signals, the configuration, one daemon for one database."""
+from contextlib import closing
 import json
 import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import time
 
 import jsonschema
@@ -288,7 +290,6 @@ def test_a_dead_socket_file_is_replaced(own_daemon):
 
 
 def test_a_newer_schema_is_refused(own_daemon):
-    import sqlite3
     daemon = own_daemon()
     daemon.stop()
     with sqlite3.connect(daemon.db_path) as db:
@@ -330,6 +331,39 @@ def test_low_disk_space_refuses_new_batches_only(own_daemon, origin, hosts):
     eventually(lambda: daemon.api.post("/v1/batches", [url]).status == 507, 10, what="507")
     assert_problem(daemon.api.post("/v1/batches", [url]), 507, "storage_full")
     assert daemon.api.wait(batch_id)["counts"]["succeeded"] == 1
+
+
+def test_a_locked_database_is_waited_for_or_refused_but_nothing_is_lost(own_daemon, origin, hosts):
+    """A backup program holds the database for six seconds while batches are submitted and fetched."""
+    daemon = own_daemon()
+    url = origin.url("/delay/200", hosts.take())
+    running = daemon.api.submit([url] * 20)["id"]
+    with closing(sqlite3.connect(daemon.db_path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        response = daemon.api.post("/v1/batches", [url], timeout=30)
+        held = time.monotonic() - began
+        assert daemon.api.get("/livez").status == 200
+        assert daemon.api.batch(running)["counts"]["total"] == 20
+        while time.monotonic() - began < 6:
+            time.sleep(0.1)
+        db.execute("ROLLBACK")
+    assert_problem(response, 503)
+    assert held < 20, "the answer must not wait for ever"
+    assert daemon.api.wait(running, 30)["counts"]["succeeded"] == 20
+    assert daemon.api.run([url])[0]["state"] == "succeeded"
+    assert len(daemon.api.get_json("/v1/batches")["batches"]) == 2
+
+
+def test_a_backup_while_running_is_whole(own_daemon, origin, hosts, tmp_path):
+    daemon = own_daemon()
+    host = hosts.take()
+    batch = daemon.api.submit("".join(origin.url(f"/ok?{i}\n", host) for i in range(2000)), media_type=TEXT)
+    with closing(sqlite3.connect(daemon.db_path)) as db, closing(sqlite3.connect(tmp_path / "backup.db")) as copy:
+        db.backup(copy)
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert copy.execute("SELECT total FROM batch").fetchall() == [(2000,)]
+    assert daemon.api.wait(batch["id"])["counts"]["succeeded"] == 2000
 
 
 def test_old_batches_are_forgotten_after_their_retention(own_daemon, origin, hosts):

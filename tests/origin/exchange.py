@@ -60,6 +60,8 @@ class Request:
 
     def __init__(self, method, target, headers, body):
         self.method, self.target, self.headers, self.body = method, target, headers, body
+        if target.startswith("http://"):  # asked as a proxy: the play is the same, the target shows it
+            target = "/" + target.split("/", 3)[3]
         path, _, query = target.partition("?")
         self.query = dict(parse_qsl(query, keep_blank_values=True))
         parts = [unquote(p) for p in path.split("/")]

@@ -22,7 +22,8 @@ TRUNCATED = 0x0200
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 CODES = {"nxdomain": NXDOMAIN, "servfail": SERVFAIL, "refused": REFUSED}
 ADDRESSES = {"ok": ["127.0.0.1"], "private": ["10.0.0.1"], "both": ["10.0.0.1", "127.0.0.1"],
-             "many": ["127.0.0.1"] + [f"127.{i // 200 + 1}.0.{i % 200 + 1}" for i in range(499)], "mapped": ["::ffff:10.0.0.1"]}
+             "mapped": ["::ffff:10.0.0.1"],
+             "many": ["127.0.0.1"] + [f"127.{i // 200 + 1}.0.{i % 200 + 1}" for i in range(499)]}
 
 
 def encode_name(name):

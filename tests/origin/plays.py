@@ -95,6 +95,8 @@ async def redirect(x):
 
 @play("redirect-to")
 async def redirect_to(x):
+    """/redirect-to?url=URL&status=302&ms=0: one hop, after so many milliseconds."""
+    await asyncio.sleep(int(x.request.query.get("ms", 0)) / 1000)
     code = int(x.request.query.get("status", 302))
     await x.reply(code, headers=[("Location", x.request.query["url"])])
 
