@@ -21,7 +21,7 @@
 #include "common/clock.h"
 
 #define DEPARTURE_GRACE_MS 700
-#define DEPARTURE_POLL_MS  500
+#define DEPARTURE_POLL_MS  250
 #define LINGER_MS          3000
 #define LINGER_BYTES       (64U << 20)
 #define REFUSED_MAX        32 // beyond the limit that many hear 503; more are just closed

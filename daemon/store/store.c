@@ -166,11 +166,8 @@ static void turn(struct store *s)
     if (db_fault(&s->db) != DB_FINE) {
         store_fatal(s, "%s", s->db.text);
     }
-    // Claims first: they read what earlier commits made true, and workers need not run dry during
-    // this one.
-    run_reads(s);
     store_run_group(s);
-    run_reads(s);
+    run_reads(s); // after the group: a claim must see the retry that its worker told before it
     checkpoint(s);
     metrics_set(s->ports.metrics, METRIC_TASKS_UNFINISHED, s->back.unfinished);
 }

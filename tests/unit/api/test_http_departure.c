@@ -110,7 +110,7 @@ static void a_steady_body_is_taken(void **state)
     buf_done(&out);
 }
 
-static void a_client_that_leaves_is_noticed_within_a_second(void **state)
+static void a_client_that_leaves_is_noticed(void **state)
 {
     struct fixture *f = *state;
     struct buf flood = BUF_INIT(1 << 20);
@@ -133,7 +133,8 @@ static void a_client_that_leaves_is_noticed_within_a_second(void **state)
             } else {
                 client_reset(fd);
             }
-            assert_true(reaches(&f->gone, ++left, 1000));
+            // A reset is seen at once or by the next look; a FIN counts after its grace.
+            assert_true(reaches(&f->gone, ++left, reset ? 1000 : 2000));
         }
     }
     buf_done(&flood);
@@ -327,7 +328,7 @@ int main(void)
         CASE(slow_requests_are_ended_in_time),
         CASE(an_idle_connection_is_closed_quietly),
         CASE(a_steady_body_is_taken),
-        CASE(a_client_that_leaves_is_noticed_within_a_second),
+        CASE(a_client_that_leaves_is_noticed),
         CASE(on_a_unix_socket_a_close_is_seen_and_a_half_close_waits),
         CASE(a_half_closed_post_is_answered_late),
         CASE(clients_may_leave_in_any_state),
