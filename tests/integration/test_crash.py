@@ -13,7 +13,7 @@ import uuid
 
 import pytest
 
-from api import TEXT, assert_complete
+from api import TEXT, assert_complete, assert_counts
 from harness import eventually
 
 
@@ -225,3 +225,75 @@ def test_paused_cancelled_and_deleted_stay_so(own_daemon, origin, hosts):
     assert api.batch(paused)["state"] == "paused"
     assert api.wait(cancelled, 5)["counts"]["cancelled"] == 3
     assert api.get(f"/v1/batches/{deleted}").status == 404
+
+
+class Meddler(threading.Thread):
+    """Does random things to random batches until told to stop; every answer must be one of the contract."""
+
+    VERBS = ("pause", "resume", "cancel", "retry", "delete", "force", "read", "submit", "submit")
+
+    def __init__(self, daemon, url, seed, stop):
+        super().__init__()
+        self.daemon_under_test, self.url, self.stop = daemon, url, stop
+        self.chance = random.Random(seed)
+        self.failure = None
+
+    def run(self):
+        while not self.stop.is_set() and self.failure is None:
+            try:
+                self.step(self.daemon_under_test.api)
+            except OSError:
+                time.sleep(0.01)  # the daemon is down
+            except Exception as e:  # noqa: BLE001 (handed to the test, but for connections cut by a kill)
+                if type(e).__module__ != "http.client":
+                    self.failure = e
+
+    def step(self, api):
+        verb = self.chance.choice(self.VERBS)
+        if verb == "submit":
+            path = self.chance.choice(["/ok", "/delay/30", "/status/404", "/never", "/flaky/1/" + uuid.uuid4().hex])
+            document = {"urls": [f"{self.url}{path}?{i}" for i in range(self.chance.randint(1, 30))],
+                        "priority": self.chance.randint(0, 9), "fail_fast": self.chance.random() < 0.2,
+                        "defaults": {"timeout_ms": 500, "retry": {"max_attempts": 2, "min_backoff_ms": 50}}}
+            assert api.post("/v1/batches", document).status in (202, 503)
+            return
+        listed = api.get("/v1/batches?limit=50")
+        batches = listed.json()["batches"] if listed.status == 200 else []
+        if not batches:
+            return
+        target = f"/v1/batches/{self.chance.choice(batches)['id']}"
+        if verb == "read":
+            assert api.get(target + "/results?include=attempts").status in (200, 404)
+        elif verb in ("delete", "force"):
+            query = "?force=1" if verb == "force" else ""
+            assert api.request("DELETE", target + query).status in (204, 404, 409)
+        else:
+            assert api.post(f"{target}/{verb}").status in (200, 202, 404, 409, 503)
+        after = api.get(target)
+        assert after.status in (200, 404)
+        if after.status == 200:
+            assert_counts(after.json())
+
+
+def test_random_verbs_and_kills_leave_no_contradiction(own_daemon, origin, hosts):
+    daemon = own_daemon({"fetch": {"host_concurrency": 20}})
+    stop = threading.Event()
+    meddlers = [Meddler(daemon, origin.url("", name), seed, stop) for seed, name in enumerate(hosts.take(4))]
+    for meddler in meddlers:
+        meddler.start()
+    chance = random.Random(11)
+    for _ in range(4):
+        time.sleep(chance.uniform(0.5, 1.5))
+        daemon.kill()
+        check_database(daemon)
+        daemon.start()
+    time.sleep(1)
+    stop.set()
+    for meddler in meddlers:
+        meddler.join(30)
+        assert meddler.failure is None, repr(meddler.failure)
+    for batch in daemon.api.get_json("/v1/batches?limit=1000")["batches"]:
+        daemon.api.post(f"/v1/batches/{batch['id']}/cancel")  # there may be thousands of slow fetches left
+        assert_recounted(daemon.api, batch["id"], daemon.api.wait(batch["id"], 60)["counts"]["total"])
+    daemon.stop()
+    check_database(daemon)

@@ -71,6 +71,15 @@ def test_equal_lookups_are_asked_once(api, origin):
     assert {r["state"] for r in results} == {"succeeded"}
 
 
+def test_three_thousand_hosts_at_once(daemon, api, origin):
+    urls = [origin.url("/delay/20", f"ok-{i}.test") for i in range(3000)]
+    began = time.monotonic()
+    results = api.run({"urls": urls, "defaults": ONCE}, 60)
+    print(f"3,000 hosts in {time.monotonic() - began:.1f} s")
+    assert {r["state"] for r in results} == {"succeeded"}
+    assert daemon.rss_kib("VmHWM") < 200 * 1024
+
+
 def test_slow_names_hold_up_nobody_else(api, origin):
     silent = api.submit({"urls": [origin.url("/ok", f"silent-{i}.test") for i in range(50)], "defaults": ONCE})
     began = time.monotonic()

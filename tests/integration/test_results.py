@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import threading
 import time
 
@@ -183,6 +184,24 @@ def test_a_slow_reader_of_a_large_stream_costs_little_memory(daemon, api, origin
         time.sleep(0.05)
     assert len(list(answer)) == 47
     connection.close()
+
+
+def test_a_reader_that_stands_still_does_not_hold_the_database(daemon, api, origin, host):
+    """An open read transaction would keep the write-ahead log from being reset: it would grow with all that follows."""
+    batch = api.submit([origin.url("/size/9000000", host)])
+    api.wait(batch["id"])
+    readers = []
+    for _ in range(3):
+        connection, answer = api.stream(f"/v1/batches/{batch['id']}/tasks/0/body")
+        answer.read(1000)
+        readers.append(connection)
+    wal = daemon.db_path + "-wal"
+    before = os.path.getsize(wal)
+    for round_ in range(6):
+        api.run([origin.url(f"/size/100000?{round_}-{i}", host) for i in range(100)])
+    assert os.path.getsize(wal) < before + 30_000_000, "60 MB were written while the readers stood still"
+    for connection in readers:
+        connection.close()
 
 
 # -- what may be included -----------------------------------------------------------------------
