@@ -100,7 +100,8 @@ static int on_lookup(void *state, void *unused, void *arg)
     const struct transfer *t = arg;
     (void)state;
     (void)unused;
-    return (t->options->proxy ? t->n_addresses == 0 : t->literal) ? 0 : 1;
+    bool proxy_known = t->proxy_literal || t->n_addresses == 0;
+    return (t->options->proxy ? proxy_known : t->literal) ? 0 : 1;
 }
 
 static bool is_redirect(int status)

@@ -55,6 +55,7 @@ struct transfer {
     const struct address_policy *policy;
     enum fetch_method method;
     bool https, literal, may_redirect;
+    bool proxy_literal; // the proxy is named by its address: libcurl asks nobody for it
     struct sockaddr_storage addresses[TRANSFER_MAX_ADDRESSES];
     size_t n_addresses;
     transfer_done_fn *on_done;

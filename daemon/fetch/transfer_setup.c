@@ -81,7 +81,8 @@ static int pin_proxy(struct transfer *t)
         curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
         long default_port = strcmp(scheme, "https") == 0 ? 443 : 1080;
         bool has_port = curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-        r = is_literal(host)
+        t->proxy_literal = is_literal(host);
+        r = t->proxy_literal
                 ? 0
                 : pin(t, host, (unsigned)(has_port ? strtol(port, NULL, 10) : default_port));
     }

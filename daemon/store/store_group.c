@@ -166,6 +166,10 @@ static int fill_background(struct store *s)
 static int run_transaction(struct store *s)
 {
     if (db_run(&s->db, "BEGIN IMMEDIATE") < 0) {
+        // Somebody else holds the database for longer than the busy time-out: whoever asked is
+        // told.
+        list_splice(&s->group, &s->urgent);
+        list_splice(&s->group, &s->uploads_in);
         return -1;
     }
     if (fill_from(s, &s->urgent) < 0 || fill_from(s, &s->uploads_in) < 0 ||
