@@ -24,6 +24,7 @@ BAD = {
     "needs #pragma once": ("common/a.h", SPDX + "int f(void);\n"),
     "SPDX line is missing": ("common/a.c", "int x;\n"),
     "does not belong here": ("docs/a.md", "TO" + "DO: everything\n"),
+    "moves f->state": ("daemon/fetch/flight_x.c", SPDX + "void g(void)\n{\n    f->state = 1;\n}\n"),
     "clang-formatted": ("common/a.c", SPDX + "int   x ;\n"),
 }
 
