@@ -48,9 +48,11 @@ int address_find(const char *option, struct address *ret, struct err *e)
     struct stat st;
     if (!server || !*server) {
         bool socket = stat(ADDRESS_DEFAULT_SOCKET, &st) == 0 && S_ISSOCK(st.st_mode);
+        ret->why = socket ? "the default socket" : "the default without " ADDRESS_DEFAULT_SOCKET;
         return socket ? use_socket(ADDRESS_DEFAULT_SOCKET, ret, e)
                       : use_url(ADDRESS_DEFAULT_URL, ret, e);
     }
+    ret->why = option ? "--server" : "GATHER_SERVER";
     int rc = strncmp(server, "unix:", 5) == 0 ? use_socket(server + 5, ret, e)
              : server[0] == '/'               ? use_socket(server, ret, e)
                                               : use_url(server, ret, e);
@@ -91,17 +93,28 @@ static int read_token(const char *path, char **ret, struct err *e)
     return *ret ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
 }
 
+const char *token_source(const char *option, const char **ret_file)
+{
+    const char *file = option ? option : getenv("GATHER_TOKEN_FILE");
+    const char *token = getenv("GATHER_TOKEN");
+    *ret_file = file && *file ? file : NULL;
+    if (*ret_file) {
+        return option ? "--token-file" : "GATHER_TOKEN_FILE";
+    }
+    return token && *token ? "GATHER_TOKEN" : NULL;
+}
+
 int token_find(const char *option, char **ret, struct err *e)
 {
+    const char *file;
     *ret = NULL;
-    const char *file = option ? option : getenv("GATHER_TOKEN_FILE");
-    if (file && *file) {
+    if (!token_source(option, &file)) {
+        return 0;
+    }
+    if (file) {
         return read_token(file, ret, e);
     }
     const char *token = getenv("GATHER_TOKEN");
-    if (!token || !*token) {
-        return 0;
-    }
     if (check_token(token, "GATHER_TOKEN", e) != 0) {
         return -1;
     }

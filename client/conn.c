@@ -86,6 +86,11 @@ const char *conn_server(const struct conn *c)
     return c->address.shown;
 }
 
+const struct address *conn_address(const struct conn *c)
+{
+    return &c->address;
+}
+
 bool conn_reached(const struct conn *c)
 {
     return c->reached;
@@ -256,6 +261,14 @@ static int transfer_failed(const struct exchange *x, CURLcode rc, const char *te
     return unreachable(x->conn, rc, text, e);
 }
 
+static int64_t server_time(CURL *curl)
+{
+    struct curl_header *date;
+    int64_t at;
+    bool told = curl_easy_header(curl, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK;
+    return told && clock_parse_http_date(date->value, &at) == 0 ? at : -1;
+}
+
 static int perform(struct exchange *x, struct err *e)
 {
     struct conn *c = x->conn;
@@ -266,6 +279,7 @@ static int perform(struct exchange *x, struct err *e)
     x->reply->elapsed_us = clock_monotonic_us() - start;
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &x->reply->status);
+    x->reply->server_at = server_time(c->curl);
     long request_size = 0;
     curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &request_size);
     c->sent = request_size > 0 && !x->source_failed; // half an upload is no submission
@@ -281,7 +295,7 @@ static int perform(struct exchange *x, struct err *e)
 
 int conn_send(struct conn *c, const struct request *r, struct reply *reply, struct err *e)
 {
-    *reply = (struct reply){.body = BUF_INIT(REPLY_MAX)};
+    *reply = (struct reply){.body = BUF_INIT(REPLY_MAX), .server_at = -1};
     json_decref(c->problem);
     c->problem = NULL;
     char *url = NULL;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "client/address.h"
 #include "common/buf.h"
 #include "common/err.h"
 
@@ -50,6 +51,7 @@ struct request {
 struct reply {
     long status;
     int64_t elapsed_us;
+    int64_t server_at; // the Date field, wall clock in ms and whole seconds; -1 if there was none
     struct buf body;
 };
 
@@ -59,6 +61,9 @@ void conn_free(struct conn **c);
 
 // "unix:/run/gatherd/gatherd.sock" or "http://127.0.0.1:7070", for messages.
 const char *conn_server(const struct conn *c);
+
+// The same with what named it; never NULL.
+const struct address *conn_address(const struct conn *c);
 
 // True once the daemon has answered anything: a failure now is a connection that was cut.
 bool conn_reached(const struct conn *c);

@@ -81,6 +81,22 @@ void help_verb(FILE *to, const struct verb *v)
     fputs("\nOptions of every verb (--server, --json, ...): gather help\n", to);
 }
 
+// Help on all verbs whose first word is `word`, as for "gather help token"; false if there are
+// none.
+static bool help_family(FILE *to, const char *word)
+{
+    size_t n = strlen(word);
+    bool any = false;
+    for (const struct verb *v = verbs; v->name; v++) {
+        if (strncmp(v->name, word, n) == 0 && v->name[n] == ' ') {
+            fputs(any ? "\n" : "", to);
+            help_verb(to, v);
+            any = true;
+        }
+    }
+    return any;
+}
+
 int verb_help(struct app *app, const struct args *a, struct err *e)
 {
     (void)app;
@@ -94,6 +110,9 @@ int verb_help(struct app *app, const struct args *a, struct err *e)
         words[i] = (char *)(uintptr_t)a->positional[i];
     }
     const struct verb *v = verb_find(count, words, 0, &used);
+    if (!v && count == 1 && help_family(stdout, words[0])) {
+        return 0;
+    }
     if (!v) {
         const struct verb *near = verb_nearest(a->positional[0]);
         return err_set(e, ERR_USAGE, "there is no verb \"%s\"%s%s%s", a->positional[0],

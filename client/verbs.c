@@ -118,6 +118,13 @@ const struct verb verbs[] = {
      .synopsis = "",
      .summary = "is the daemon there, and how fast",
      .run = verb_ping},
+    {.name = "doctor",
+     .synopsis = "",
+     .summary = "check everything between here and the daemon, with remedies",
+     .run = verb_doctor,
+     .detail = "Each check is ok, warn or fail, and says what to do where it is not ok.\n"
+               "Exit status: 0 nothing failed, 1 something did, 3 the daemon cannot be reached,\n"
+               "4 not authorised."},
     {.name = "token create",
      .synopsis = "NAME",
      .summary = "make a token and its line for auth.tokens_file",

@@ -49,6 +49,6 @@ extern const struct option_spec results_options[], cat_options[];
 verb_fn verb_hosts, verb_hosts_show, verb_hosts_set, verb_hosts_pause, verb_hosts_resume;
 extern const struct option_spec hosts_set_options[];
 
-// the rest (verb_misc.c, verb_token.c, help.c, completion.c)
-verb_fn verb_ping, verb_api, verb_token_create, verb_help, verb_completion;
+// the rest (verb_misc.c, verb_doctor.c, verb_token.c, help.c, completion.c)
+verb_fn verb_ping, verb_doctor, verb_api, verb_token_create, verb_help, verb_completion;
 extern const struct option_spec api_options[], token_options[];

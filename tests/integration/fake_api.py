@@ -107,6 +107,10 @@ class FakeApi:
         self.cut_after = []        # ... after it was acted on
         self.page_limit = 1000
         self.hosts = {}
+        self.scope = 3             # of whoever asks: 1 read, 2 submit, 3 admin
+        self.stats = {"version": "0.0-fake", "uptime_ms": 5000, "queue": {"queued": 1234, "in_flight": 5}}
+        self.unready = []          # what /readyz finds wrong: (name, detail)
+        self.clock_ahead = 0       # seconds, in the Date field
 
     def seen(self, method, pattern):
         return [r for r in self.requests if r[0] == method and re.search(pattern, r[1])]
@@ -249,7 +253,16 @@ class FakeApi:
         if path == "/v1/batches":
             return self.submit(query, headers, body) if method == "POST" else (200, self.listing(query))
         if path == "/v1/stats":
-            return 200, {"version": "0.0-fake", "uptime_ms": 5000, "queue": {"queued": 1234, "in_flight": 5}}
+            return 200, self.stats
+        if path == "/readyz":
+            checks = [{"name": "started", "ok": True, "detail": None}]
+            checks += [{"name": name, "ok": False, "detail": detail} for name, detail in self.unready]
+            if self.unready:
+                raise Problem("overloaded", self.unready[0][1], checks=checks)
+            return 200, {"status": "ok", "checks": checks}
+        needed = 3 if method in ("DELETE", "PATCH") else 2 if method == "POST" else 1
+        if self.scope < needed:
+            raise Problem("forbidden", "this needs a token of another scope")
         if path == "/v1/hosts":
             return 200, self.page("hosts", list(self.hosts.values()), query)
         match = re.fullmatch(r"/v1/hosts/([^/]+)", path)
@@ -287,6 +300,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def address_string(self):
         return "client"
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string((timestamp or time.time()) + self.api.clock_ahead)
 
     def body(self):
         if self.headers.get("Transfer-Encoding") == "chunked":
