@@ -114,19 +114,21 @@ static int32_t ms_between(curl_off_t from_us, curl_off_t to_us)
     return to_us > from_us ? (int32_t)((to_us - from_us) / 1000) : 0;
 }
 
+// Durations of phases that follow one another; libcurl counts all from the start of the transfer.
 static void fill_timing(struct transfer *t, struct transfer_result *r)
 {
-    curl_off_t lookup_us = 0, connect_us = 0, tls_us = 0, first_us = 0;
+    curl_off_t lookup_us = 0, connect_us = 0, tls_us = 0, ready_us = 0, first_us = 0;
     long connects = 0;
     curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
     curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
     curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
     curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &tls_us);
+    curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
     curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
     r->dns_ms = -1;
     r->connect_ms = connects > 0 && connect_us > 0 ? ms_between(lookup_us, connect_us) : -1;
     r->tls_ms = connects > 0 && tls_us > 0 ? ms_between(connect_us, tls_us) : -1;
-    r->first_byte_ms = t->head.bytes > 0 ? ms_between(0, first_us) : -1;
+    r->first_byte_ms = t->head.bytes > 0 ? ms_between(ready_us, first_us) : -1;
     r->total_ms = (int32_t)(clock_monotonic_ms() - t->watch.started_ms);
 }
 

@@ -18,9 +18,15 @@ struct task_ref {
     uint8_t priority;
 };
 
-struct timing {     // milliseconds; -1: did not happen
-    int32_t queued; // from acceptance (or last retry's due time) to the start of the last attempt
-    int32_t dns, connect, tls, first_byte, total; // of the last attempt; total: all its hops
+// Milliseconds; -1: did not happen. Of the last attempt; dns to first_byte are durations of phases
+// of its last hop, one after the other, so their sum is at most `total`.
+struct timing {
+    int32_t queued;     // from acceptance (or last retry's due time) to the start of the attempt
+    int32_t dns;        // the name's look-up
+    int32_t connect;    // until TCP was connected
+    int32_t tls;        // the TLS handshake
+    int32_t first_byte; // from the request, its body included, to the first byte of the answer
+    int32_t total;      // all hops, without the waiting between them
 };
 
 // Body bytes: in memory up to a bound, else in an unlinked temporary file.
