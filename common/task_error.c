@@ -118,6 +118,11 @@ static const struct task_error_info table[TASK_ERROR__COUNT] = {
     [TASK_INTERNAL] = {"internal", TASK_CLASS_NONE, "The daemon failed, not the server",
                        "Look at the daemon's log near the task's finish time: journalctl -u "
                        "gatherd."},
+    [TASK_BLOCKED_ROBOTS] = {"blocked_robots", TASK_CLASS_NONE,
+                             "The host's robots.txt does not allow this URL to be fetched",
+                             "The operators of the host do not want this URL fetched by programs. "
+                             "Ask them; or, if you may, an administrator can set robots = "
+                             "\"ignore\" for the host in gatherd.conf."},
 };
 
 const struct task_error_info *task_error_info(enum task_error code)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+// Kept in databases by number: new ones go to the end.
 enum task_error {
     TASK_OK = 0,
     TASK_DNS_NOT_FOUND,
@@ -35,6 +36,7 @@ enum task_error {
     TASK_INTERRUPTED,
     TASK_CRASH_LOOP,
     TASK_INTERNAL,
+    TASK_BLOCKED_ROBOTS,
     TASK_ERROR__COUNT
 };
 

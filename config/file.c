@@ -97,7 +97,7 @@ static struct host_config *host_block(struct config *c, const char *title, struc
     }
     c->hosts = hosts;
     struct host_config *h = &hosts[c->n_hosts++];
-    *h = (struct host_config){.concurrency = -1, .delay_ms = -1, .rate = -1};
+    *h = (struct host_config){.concurrency = -1, .delay_ms = -1, .rate = -1, .robots = -1};
     memcpy(h->name, name, sizeof(name));
     return h;
 }

@@ -21,6 +21,8 @@ struct string_list {
 
 enum store_synchronous { STORE_SYNCHRONOUS_FULL, STORE_SYNCHRONOUS_NORMAL };
 
+enum robots_mode { ROBOTS_IGNORE, ROBOTS_OBEY };
+
 struct listen_config {
     char *socket;                     // path of the unix socket; "": none
     struct string_list tcp;           // "127.0.0.1:7070", "[::1]:7070"
@@ -46,6 +48,7 @@ struct fetch_config {
     int host_concurrency;
     int64_t host_delay_ms;
     double host_rate; // requests a second; 0: no limit
+    enum robots_mode robots;
     int64_t timeout_ms;
     int64_t connect_timeout_ms;
     int64_t first_byte_timeout_ms; // 0: the task's timeout alone
@@ -70,7 +73,7 @@ struct log_config {
     enum log_level level;
 };
 
-#define HOST_CONFIG_KEYS 3
+#define HOST_CONFIG_KEYS 4
 
 // A `host "NAME" { ... }` block.
 struct host_config {
@@ -78,6 +81,7 @@ struct host_config {
     int concurrency;                // -1: fetch.host_concurrency
     int64_t delay_ms;               // -1: fetch.host_delay
     double rate;                    // -1: fetch.host_rate
+    int robots;                     // enum robots_mode; -1: fetch.robots
     char *origin[HOST_CONFIG_KEYS]; // by the order of the keys in the table; NULL: not set
 };
 

@@ -19,6 +19,8 @@
 
 static const struct option_choice synchronous_choices[] = {
     {"full", STORE_SYNCHRONOUS_FULL}, {"normal", STORE_SYNCHRONOUS_NORMAL}, {NULL, 0}};
+static const struct option_choice robots_choices[] = {
+    {"ignore", ROBOTS_IGNORE}, {"obey", ROBOTS_OBEY}, {NULL, 0}};
 static const struct option_choice level_choices[] = {{"error", LOG_LEVEL_ERROR},
                                                      {"warn", LOG_LEVEL_WARN},
                                                      {"info", LOG_LEVEL_INFO},
@@ -62,6 +64,8 @@ static const struct option rows[] = {
      NULL, NULL, "Least time between the starts of two requests to one host."},
     {"fetch", "host_rate", OPTION_REAL, RELOADABLE, AT(fetch, host_rate), 0, 1e6, "0", NULL, NULL,
      "Most requests a second to one host, with or without fraction; 0 for no limit."},
+    {"fetch", "robots", OPTION_ENUM, RELOADABLE, AT(fetch, robots), 0, 0, "ignore", robots_choices,
+     NULL, "obey: what a host's robots.txt forbids is not fetched; ignore: it is not asked for."},
     {"fetch", "timeout", OPTION_DURATION, RELOADABLE, AT(fetch, timeout_ms), 1, HOUR, "30s", NULL,
      NULL, "Most time for one attempt, where a task sets none."},
     {"fetch", "connect_timeout", OPTION_DURATION, RELOADABLE, AT(fetch, connect_timeout_ms), 1,
@@ -115,6 +119,8 @@ static const struct option host_rows[HOST_CONFIG_KEYS] = {
      NULL, NULL, NULL, "Least time between the starts of two requests to this host."},
     {"host", "rate", OPTION_REAL, RELOADABLE, offsetof(struct host_config, rate), 0, 1e6, NULL,
      NULL, NULL, "Most requests a second to this host; 0 for no limit."},
+    {"host", "robots", OPTION_ENUM, RELOADABLE, offsetof(struct host_config, robots), 0, 0, NULL,
+     robots_choices, NULL, "Whether this host's robots.txt is obeyed: obey or ignore."},
 };
 
 const struct option *option_table(void)

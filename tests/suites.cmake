@@ -8,6 +8,12 @@ add_test(NAME lint COMMAND ${PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/lint/lint.py ${
 add_test(NAME lint.rules COMMAND ${PYTEST} ${CMAKE_CURRENT_SOURCE_DIR}/lint/test_lint.py)
 set_tests_properties(lint lint.rules PROPERTIES LABELS lint TIMEOUT 120)
 
+if(TARGET robots_verdict)
+  add_test(NAME differential.robots COMMAND ${PYTEST} ${CMAKE_CURRENT_SOURCE_DIR}/differential/test_robots.py)
+  set_tests_properties(differential.robots PROPERTIES LABELS unit TIMEOUT 120
+    ENVIRONMENT "ROBOTS_VERDICT=$<TARGET_FILE:robots_verdict>")
+endif()
+
 if(TARGET gatherd AND TARGET gather)
   # Tests that measure time or memory, or load both cores, run alone.
   set(alone crash fairness hosts control)

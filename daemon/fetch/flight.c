@@ -16,12 +16,13 @@
 static bool may_move(enum flight_state from, enum flight_state to)
 {
     static const unsigned edges[] = {
-        [FLIGHT_NEW] = 1u << FLIGHT_RESOLVING,
+        [FLIGHT_NEW] = 1u << FLIGHT_PARKED | 1u << FLIGHT_RESOLVING,
+        [FLIGHT_PARKED] = 1u << FLIGHT_HOPPING,
         [FLIGHT_RESOLVING] = 1u << FLIGHT_MARKING | 1u << FLIGHT_TRANSFERRING,
         [FLIGHT_MARKING] = 1u << FLIGHT_TRANSFERRING,
         [FLIGHT_TRANSFERRING] = 1u << FLIGHT_LOOKUP | 1u << FLIGHT_HOPPING | 1u << FLIGHT_AWAY,
         [FLIGHT_LOOKUP] = 1u << FLIGHT_HOPPING,
-        [FLIGHT_HOPPING] = 1u << FLIGHT_RESOLVING,
+        [FLIGHT_HOPPING] = 1u << FLIGHT_PARKED | 1u << FLIGHT_RESOLVING,
         [FLIGHT_AWAY] = 1u << FLIGHT_LOOKUP | 1u << FLIGHT_HOPPING,
     };
     return (edges[from] & 1u << to) != 0;
@@ -44,7 +45,7 @@ static void free_message(struct message *m)
     flight_free(f);
 }
 
-struct flight *flight_new(struct worker *w, const struct queued_task *t)
+static struct flight *new_flight(struct worker *w, uint64_t key)
 {
     struct flight *f = calloc(1, sizeof *f);
     if (!f) {
@@ -56,19 +57,47 @@ struct flight *flight_new(struct worker *w, const struct queued_task *t)
     list_init(&f->in_batch);
     buf_init(&f->url_text, URL_MAX);
     buf_init(&f->chain, MAX_CHAIN);
-    f->task = t->ref.task;
-    f->outcome = outcome_new(&t->ref);
-    f->retry = retry_later_new(&t->ref);
-    if (f->outcome && f->retry) {
-        HASH_ADD(hh, w->flights, task, sizeof f->task, f);
-    }
-    if (!f->outcome || !f->retry || !TABLE_ADDED(f, hh)) {
-        flight_free(f);
-        return NULL;
-    }
+    f->task = key;
+    f->started_at = clock_wall_at();
+    f->dns_ms = -1;
     f->worker = w;
     f->settings = fetch_settings_ref(w->settings);
     return f;
+}
+
+static struct flight *enter(struct flight *f)
+{
+    HASH_ADD(hh, f->worker->flights, task, sizeof f->task, f);
+    if (!TABLE_ADDED(f, hh)) {
+        flight_free(f);
+        return NULL;
+    }
+    return f;
+}
+
+struct flight *flight_new(struct worker *w, const struct queued_task *t)
+{
+    struct flight *f = new_flight(w, t->ref.task);
+    if (!f) {
+        return NULL;
+    }
+    f->outcome = outcome_new(&t->ref);
+    f->retry = retry_later_new(&t->ref);
+    if (!f->outcome || !f->retry) {
+        flight_free(f);
+        return NULL;
+    }
+    return enter(f);
+}
+
+struct flight *flight_new_errand(struct worker *w, uint64_t key, struct errand *e)
+{
+    struct flight *f = new_flight(w, key);
+    if (f && enter(f)) {
+        f->errand = e;
+        return f;
+    }
+    return NULL;
 }
 
 void flight_free(struct flight *f)
@@ -78,6 +107,7 @@ void flight_free(struct flight *f)
         f->retry->msg.free(&f->retry->msg);
     }
     queued_task_free(&f->queued);
+    flight_free_errand(&f->errand);
     task_options_done(&f->options);
     buf_done(&f->url_text);
     buf_done(&f->chain);
@@ -115,7 +145,9 @@ void flight_end(struct flight *f)
 {
     struct worker *w = f->worker;
     flight_release_slot(f);
-    batch_shares_running(&w->batches, f->batch, -1);
+    if (f->queued) {
+        batch_shares_running(&w->batches, f->batch, -1);
+    }
     flight_leave(f);
     atomic_fetch_sub(&w->shared->in_flight, 1);
     flight_free(f);
@@ -147,12 +179,9 @@ static bool parse_request(struct flight *f, struct input_error *ret_error)
 void flight_begin(struct flight *f, struct host *h, struct queued_task *t)
 {
     struct worker *w = f->worker;
-    int64_t now_at = clock_wall_at();
     f->queued = t;
     f->batch = t->batch;
     f->host = h;
-    f->started_at = now_at;
-    f->dns_ms = -1;
     list_remove(&t->in_batch);
     t->host = NULL;
     list_push_back(&f->batch->flights, &f->in_batch);
@@ -186,6 +215,8 @@ void flight_abort(struct flight *f)
         f->host = NULL;
     } else if (f->state == FLIGHT_LOOKUP) {
         flight_leave_lookup(f);
+    } else if (f->state == FLIGHT_PARKED) {
+        flight_unpark(f);
     }
     flight_end(f);
 }

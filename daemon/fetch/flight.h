@@ -4,11 +4,15 @@
 // exactly one of: an outcome, a retry, or silence (its batch was halted).
 //
 //   NEW -> RESOLVING -> [MARKING] -> TRANSFERRING -> settled
-//              ^                          |
-//              |                       redirect
-//              |                          v
-//              +-- slot -- HOPPING <- [LOOKUP] <- [AWAY]
+//    |         ^                          |
+//    |         |                       redirect
+//    v         |                          v
+//  [PARKED]    +-- slot -- HOPPING <- [LOOKUP] <- [AWAY]
+//    |                     |     ^
+//    |                     v     |
+//    +------------------> [PARKED]
 //
+// PARKED: the host's robots.txt is being fetched.
 // MARKING: only for a request that must not be sent twice. AWAY: on its way to the worker of the
 // new host. LOOKUP: the store is asked for that host.
 #pragma once
@@ -44,6 +48,7 @@ void queued_task_free(struct queued_task **t); // unlinks it from its batch
 
 enum flight_state {
     FLIGHT_NEW,
+    FLIGHT_PARKED,
     FLIGHT_RESOLVING,
     FLIGHT_MARKING,
     FLIGHT_TRANSFERRING,
@@ -52,14 +57,19 @@ enum flight_state {
     FLIGHT_AWAY,
 };
 
+struct errand; // a flight of no task, for a robots.txt: `queued`, `outcome` and `retry` are NULL
+
 struct flight {
     struct message msg; // RING_HOP, when AWAY
     UT_hash_handle hh;
     uint64_t task;         // key in worker.flights
+    struct errand *errand; // or NULL
     struct worker *worker; // NULL when AWAY
     enum flight_state state;
-    struct host *host;    // whose slot it holds, or in whose queue it hops; else NULL
-    struct list link;     // HOPPING: in host_queue.hops; LOOKUP: in flight_lookup.waiting
+    struct host *host; // whose slot it holds, or in whose queue it hops; else NULL
+    struct list link;  // HOPPING: in host_queue.hops; LOOKUP: in flight_lookup.waiting;
+                       // PARKED: in robots_entry.waiting
+    struct robots_entry *parked;
     struct list in_batch; // in batch_share.flights
     struct batch_share *batch;
     struct queued_task *queued;
@@ -98,6 +108,8 @@ struct flight {
 // flight.c
 // A flight that has begun nothing; NULL without memory.
 struct flight *flight_new(struct worker *w, const struct queued_task *t);
+// The same for an errand, which it takes, with a key that no task has.
+struct flight *flight_new_errand(struct worker *w, uint64_t key, struct errand *e);
 // Takes the task; a slot of `h` and of the daemon is held for it.
 void flight_begin(struct flight *f, struct host *h, struct queued_task *t);
 // Moves it along an edge of the diagram.
@@ -119,14 +131,26 @@ void flight_on_marked(struct worker *w, const struct mark_sent *m);
 // The request of the next hop is set and no slot is held: waits for the new host, here or at
 // another worker.
 void flight_hop(struct flight *f);
-void flight_arrive(struct worker *w, struct flight *f);   // RING_HOP
-void flight_host_known(struct worker *w, struct host *h); // after a lookup: its hops go on
+void flight_wait_for_host(struct flight *f, struct host *h); // of this worker
+void flight_arrive(struct worker *w, struct flight *f);      // RING_HOP
+void flight_host_known(struct worker *w, struct host *h);    // after a lookup: its hops go on
 void flight_return_hops(
     struct worker *w,
     struct host *h); // the host is blocked for long: gives back what may be repeated
 bool flight_host_wanted(const struct worker *w, const char *name); // hops wait for its record
 void flight_leave_lookup(struct flight *f);
 void flight_drop_lookups(struct worker *w); // at the end
+
+// flight_robots.c
+// True if robots.txt is in the way of the flight's next hop, for which it holds a slot: it has
+// ended, or is parked.
+bool flight_stopped_by_robots(struct flight *f);
+void flight_unpark(struct flight *f);                             // out of the list it waits in
+void flight_on_robots(struct worker *w, const struct message *m); // WORKER_ROBOTS
+// The end of an errand: `r`, or nothing for now. The flight is then still to be ended.
+void flight_end_errand(struct flight *f, struct transfer_result *r);
+void flight_postpone_errand(struct flight *f, int64_t delay_ms);
+void flight_free_errand(struct errand **e);
 
 // flight_redirect.c
 // True if the response was a redirect that is followed, or that fails the flight; `r` is done then.
@@ -140,5 +164,3 @@ void flight_fail(struct flight *f, enum task_error error,
 // counted. Where that would repeat a request that must not be, it fails instead.
 void flight_give_back(struct flight *f, int64_t delay_ms);
 bool flight_may_repeat(const struct flight *f);
-void flight_free(struct flight *f);  // frees all it owns; it is in no table or list
-void flight_leave(struct flight *f); // out of its worker's tables

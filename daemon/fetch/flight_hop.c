@@ -92,7 +92,7 @@ static int64_t patience_ms(struct worker *w, const struct host_wait *closed)
     return (closed->until_us - worker_clock().us) / 1000 + spread_ms;
 }
 
-static void wait_for_host(struct flight *f, struct host *h)
+void flight_wait_for_host(struct flight *f, struct host *h)
 {
     struct worker *w = f->worker;
     struct host_wait wait;
@@ -128,7 +128,7 @@ static void find_host(struct flight *f)
     struct worker *w = f->worker;
     struct host *h = worker_find_host_by_name(w, f->url.host);
     if (h) {
-        wait_for_host(f, h);
+        flight_wait_for_host(f, h);
         return;
     }
     struct flight_lookup *l = find_lookup(w, f->url.host);
@@ -151,7 +151,7 @@ void flight_host_known(struct worker *w, struct host *h)
     }
     struct list *link;
     while ((link = list_pop_front(&l->waiting))) {
-        wait_for_host(list_entry(link, struct flight, link), h);
+        flight_wait_for_host(list_entry(link, struct flight, link), h);
     }
     HASH_DEL(w->lookups, l);
     free(l);

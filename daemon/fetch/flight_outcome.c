@@ -114,6 +114,12 @@ static struct retry_verdict decide(const struct flight *f, const struct transfer
 
 static void end_with(struct flight *f, struct transfer_result *r)
 {
+    if (f->errand) {
+        flight_end_errand(f, r);
+        transfer_result_done(r);
+        flight_end(f);
+        return;
+    }
     struct metrics *metrics = f->worker->shared->metrics;
     struct retry_verdict v = {.retry = false};
     if (r->error != TASK_OK) {
@@ -168,6 +174,11 @@ void flight_give_back(struct flight *f, int64_t delay_ms)
 {
     if (!flight_may_repeat(f)) {
         flight_fail(f, TASK_INTERNAL, "memory or descriptors lacked after the request was sent");
+        return;
+    }
+    if (f->errand) {
+        flight_postpone_errand(f, delay_ms);
+        flight_end(f);
         return;
     }
     struct transfer_result r = nothing(f, TASK_OK);

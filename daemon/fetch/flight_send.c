@@ -98,6 +98,7 @@ static void transfer(struct flight *f)
         .send_body = f->send_body,
         .drop_credentials = f->drop_credentials,
         .may_redirect = f->options.max_redirects > 0,
+        .keep_beginning = f->errand != NULL,
         .total_timeout_ms = left_ms(f),
         .n_addresses = f->resolved.n,
         .policy = &f->settings->policy,
@@ -215,14 +216,17 @@ void flight_go(struct flight *f, struct host *h)
 {
     struct worker *w = f->worker;
     f->host = h;
-    flight_move(f, FLIGHT_RESOLVING);
-    f->since_ms = clock_monotonic_ms();
     struct url stop;
     enum task_error refused = next_stop(f, &stop);
     if (refused != TASK_OK) {
         flight_fail(f, refused, NULL);
         return;
     }
+    if (flight_stopped_by_robots(f)) {
+        return;
+    }
+    flight_move(f, FLIGHT_RESOLVING);
+    f->since_ms = clock_monotonic_ms();
     int64_t left = left_ms(f), connect = f->options.connect_timeout_ms;
     int64_t deadline_ms = f->since_ms + (left < connect ? left : connect);
     if (heap_put(&w->deadlines, &f->deadline, deadline_ms) < 0 ||

@@ -99,7 +99,11 @@ enum host_verdict host_queue_next(const struct host_queue *q, int64_t now_us, st
         *ret = (struct host_wait){.reason = WAIT_NONE, .until_us = INT64_MAX};
         return HOST_IDLE;
     }
-    return host_queue_gate(q, now_us, ret);
+    enum host_verdict v = host_queue_gate(q, now_us, ret);
+    if (v == HOST_START && q->n_hops == 0 && q->n_parked >= slots(q)) {
+        return wait_for(ret, WAIT_HOST_CONCURRENCY, INT64_MAX); // no more of them than of slots
+    }
+    return v;
 }
 
 // Starts are counted by tenths of a second; what lies further back than one counts as nothing.
@@ -155,13 +159,13 @@ uint32_t host_queue_wants(const struct host_queue *q, int64_t now_us)
 
 uint32_t host_queue_free_slots(const struct host_queue *q)
 {
-    uint32_t used = q->in_flight + q->n_tasks + q->n_hops;
+    uint32_t used = q->in_flight + q->n_tasks + q->n_hops + q->n_parked;
     uint32_t all = slots(q);
     return all > used ? all - used : 0;
 }
 
 bool host_queue_forgettable(const struct host_queue *q, int64_t now_us)
 {
-    return q->n_tasks == 0 && q->n_hops == 0 && q->in_flight == 0 &&
+    return q->n_tasks == 0 && q->n_hops == 0 && q->in_flight == 0 && q->n_parked == 0 &&
            host_pace_rested(&q->pace, now_us) && q->backoff.probe_us <= now_us;
 }

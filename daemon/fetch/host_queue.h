@@ -21,8 +21,10 @@ struct host_queue {
     struct host_backoff backoff;
     struct list tasks, hops;
     uint32_t n_tasks, n_hops;
-    uint32_t in_flight;                 // slots taken
-    int64_t span;                       // number of the present tenth of a second
+    uint32_t in_flight; // slots taken
+    uint32_t n_parked;  // started, and waiting without a slot for the host's robots.txt; counted
+                        // by who parks
+    int64_t span;       // number of the present tenth of a second
     uint32_t starts_now, starts_before; // in it and in the one before
 };
 

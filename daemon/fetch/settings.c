@@ -79,6 +79,7 @@ static int copy_rules(struct shared_settings *s, const struct config *c)
         memcpy(r->name, h->name, sizeof r->name);
         r->limits = (struct host_limits){
             .max_concurrency = h->concurrency, .delay_ms = h->delay_ms, .rate_per_s = h->rate};
+        r->robots = h->robots;
     }
     s->settings.rules = s->rules;
     s->settings.n_rules = c->n_hosts;
@@ -104,6 +105,7 @@ static void fill(struct shared_settings *s, const struct fetch_config *f)
     t->host_defaults = (struct host_limits){.max_concurrency = f->host_concurrency,
                                             .delay_ms = f->host_delay_ms,
                                             .rate_per_s = f->host_rate};
+    t->robots = f->robots;
     // What was accepted once stays accepted, so only the defaults matter here: bounds are widest.
     t->task_limits = (struct task_limits){.timeout_ms = f->timeout_ms,
                                           .connect_timeout_ms = f->connect_timeout_ms,
@@ -168,6 +170,11 @@ static int compare_rule(const void *name, const void *rule)
     return strcmp(name, ((const struct host_rule *)rule)->name);
 }
 
+static const struct host_rule *find_rule(const struct fetch_settings *s, const char *host)
+{
+    return bsearch(host, s->rules, s->n_rules, sizeof *s->rules, compare_rule);
+}
+
 static void override(struct host_limits *l, const struct host_limits *by)
 {
     if (by->max_concurrency >= 0) {
@@ -186,11 +193,16 @@ struct host_limits fetch_settings_limits(const struct fetch_settings *s, const c
                                          const struct host_limits *admin)
 {
     struct host_limits l = s->host_defaults;
-    const struct host_rule *rule =
-        bsearch(host, s->rules, s->n_rules, sizeof *s->rules, compare_rule);
+    const struct host_rule *rule = find_rule(s, host);
     if (rule) {
         override(&l, &rule->limits);
     }
     override(&l, admin);
     return l;
+}
+
+bool fetch_settings_obeys_robots(const struct fetch_settings *s, const char *host)
+{
+    const struct host_rule *rule = find_rule(s, host);
+    return (rule && rule->robots >= 0 ? rule->robots : (int)s->robots) == ROBOTS_OBEY;
 }

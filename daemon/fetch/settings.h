@@ -4,6 +4,7 @@
 // alone reads struct config.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,12 +18,14 @@
 struct host_rule {
     char name[HOST_MAX + 1];
     struct host_limits limits; // -1: not set
+    int robots;                // enum robots_mode; -1: not set
 };
 
 struct fetch_settings {
     struct host_limits host_defaults; // no -1 here
     const struct host_rule *rules;    // sorted by name
     size_t n_rules;
+    enum robots_mode robots;
     struct task_limits task_limits;
     struct address_policy policy;
     struct transfer_settings transfer;
@@ -38,3 +41,6 @@ void fetch_settings_unref(const struct fetch_settings **s);                     
 // defaults. No -1 is left.
 struct host_limits fetch_settings_limits(const struct fetch_settings *s, const char *host,
                                          const struct host_limits *admin);
+
+// Whether the robots.txt of a host is obeyed.
+bool fetch_settings_obeys_robots(const struct fetch_settings *s, const char *host);

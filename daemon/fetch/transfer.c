@@ -133,6 +133,7 @@ static void begin(struct transfer *t, const struct transfer_request *r,
     t->https = r->url->https;
     t->literal = r->url->host_kind != URL_HOST_NAME;
     t->may_redirect = r->may_redirect;
+    t->keep_beginning = r->keep_beginning;
     t->n_addresses =
         r->n_addresses < TRANSFER_MAX_ADDRESSES ? r->n_addresses : TRANSFER_MAX_ADDRESSES;
     memcpy(t->addresses, r->addresses, t->n_addresses * sizeof(t->addresses[0]));

@@ -63,8 +63,9 @@ struct transfer_request {
     enum fetch_method method; // of this hop (a 303 turns POST into GET)
     bool send_body;           // of options; false after such a turn
     bool drop_credentials;    // leave out Authorization and Cookie: the hop went to another origin
-    bool may_redirect; // a 301 302 303 307 308 with a Location will be followed: do not keep its
-                       // body
+    bool may_redirect;   // a 301 302 303 307 308 with a Location will be followed: do not keep its
+                         // body
+    bool keep_beginning; // of a body over max_body_bytes, keep as much; `complete` is false then
     int64_t total_timeout_ms; // what is left of the attempt's time
     // Vetted addresses to connect to, best first. Not used with a proxy (n == 0): then the proxy's
     // own are here.

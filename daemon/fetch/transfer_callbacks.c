@@ -133,7 +133,7 @@ static void on_head_complete(struct transfer *t)
         }
         return;
     }
-    if (has_length && h->content_length > max) {
+    if (has_length && h->content_length > max && !t->keep_beginning) {
         transfer_decide(t, TASK_BODY_TOO_LARGE, "The answer announces more than max_body_bytes");
         return;
     }
@@ -167,12 +167,18 @@ enum flow { FLOW_ON, FLOW_WAIT, FLOW_STOP };
 
 static enum flow put(struct transfer *t, const void *p, size_t n)
 {
-    if (t->sink.size + n > (uint64_t)t->options->max_body_bytes) {
+    uint64_t room = (uint64_t)t->options->max_body_bytes - t->sink.size;
+    bool too_large = n > room;
+    if (too_large && !t->keep_beginning) {
         transfer_decide(t, TASK_BODY_TOO_LARGE, NULL);
         return FLOW_STOP;
     }
-    switch (sink_write(&t->sink, p, n)) {
-    case SINK_OK: return FLOW_ON;
+    switch (sink_write(&t->sink, p, too_large ? (size_t)room : n)) {
+    case SINK_OK:
+        if (too_large) {
+            transfer_decide(t, TASK_OK, NULL);
+        }
+        return too_large ? FLOW_STOP : FLOW_ON;
     case SINK_WAIT: return FLOW_WAIT;
     case SINK_FAILED: break;
     }
@@ -214,7 +220,7 @@ static enum flow take_body(struct transfer *t, const char *p, size_t n, size_t *
         }
         return FLOW_ON;
     }
-    if (t->wire + n > (uint64_t)t->options->max_body_bytes) {
+    if (t->wire + n > (uint64_t)t->options->max_body_bytes && !t->keep_beginning) {
         transfer_decide(t, TASK_BODY_TOO_LARGE, NULL);
         return FLOW_STOP;
     }

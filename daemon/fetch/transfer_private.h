@@ -54,7 +54,7 @@ struct transfer {
     const struct task_options *options;
     const struct address_policy *policy;
     enum fetch_method method;
-    bool https, literal, may_redirect;
+    bool https, literal, may_redirect, keep_beginning;
     bool proxy_literal; // the proxy is named by its address: libcurl asks nobody for it
     struct sockaddr_storage addresses[TRANSFER_MAX_ADDRESSES];
     size_t n_addresses;

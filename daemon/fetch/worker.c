@@ -46,6 +46,7 @@ static void on_fetch_message(struct worker *w, struct message *m)
     case RING_HOST_QUERY: worker_on_query(w, (struct host_query *)m); return;
     case RING_CONFIG: worker_on_config(w, (struct worker_config *)m); break;
     case RING_STOP: worker_drain(w); break;
+    case WORKER_ROBOTS: flight_on_robots(w, m); break;
     case WORKER_WAKE:
         atomic_store(&w->wake_posted, false);
         worker_want_turn(w);
@@ -100,6 +101,7 @@ int worker_init(struct worker *w, unsigned number, struct worker_shared *shared,
     list_init(&w->touched);
     list_init(&w->hosts);
     batch_shares_init(&w->batches);
+    robots_cache_init(&w->robots);
     outbox_init(&w->outbox);
     w->wake_message = (struct message){.kind = WORKER_WAKE, .free = keep_wake_message};
     list_init(&w->wake_message.link);
@@ -129,6 +131,7 @@ void worker_done(struct worker *w)
         return; // was never set up
     }
     abort_flights(w);
+    robots_cache_done(&w->robots);
     worker_drop_hosts(w);
     outbox_done(&w->outbox);
     batch_shares_done(&w->batches);

@@ -29,6 +29,7 @@
 #include "daemon/fetch/host_queue.h"
 #include "daemon/fetch/outbox.h"
 #include "daemon/fetch/resolver.h"
+#include "daemon/fetch/robots_cache.h"
 #include "daemon/fetch/settings.h"
 #include "daemon/fetch/table.h"
 #include "daemon/fetch/transfer.h"
@@ -39,7 +40,7 @@
     32768 // tasks in all windows of a worker; beyond, a host gets one at a time
 
 // Messages that only workers know, beside those of ring.h.
-enum worker_message { WORKER_WAKE = 1000 };
+enum worker_message { WORKER_WAKE = 1000, WORKER_ROBOTS };
 
 // What all workers share. Constant once the threads run, but for the budgets and counters.
 struct worker_shared {
@@ -103,6 +104,8 @@ struct worker {
     struct flight_lookup *lookups; // hops whose host the store was asked for
     struct heap deadlines;         // of flights waiting for a name
     struct batch_shares batches;
+    struct robots_cache robots;
+    uint64_t n_errands; // flights for a robots.txt so far
     struct outbox outbox;
 
     const struct flight *overdrawn; // the one that may exceed the byte budget, so that it ends

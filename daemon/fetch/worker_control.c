@@ -96,6 +96,9 @@ void worker_on_config(struct worker *w, struct worker_config *m)
     w->settings = m->settings;
     m->settings = NULL;
     transfer_engine_configure(w->engine, &w->settings->transfer);
+    if (strcmp(old->transfer.user_agent, w->settings->transfer.user_agent) != 0) {
+        robots_cache_forget(&w->robots);
+    }
     batch_shares_forget_options(&w->batches);
     list_for_each (it, &w->hosts) {
         worker_apply_limits(w, list_entry(it, struct host, by_age));

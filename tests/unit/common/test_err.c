@@ -149,6 +149,7 @@ static void classes_decide_about_retries(void **state)
         {"http_status", TASK_CLASS_NONE},
         {"body_too_large", TASK_CLASS_NONE},
         {"blocked_address", TASK_CLASS_NONE},
+        {"blocked_robots", TASK_CLASS_NONE},
         {"cancelled", TASK_CLASS_NONE},
         {"interrupted", TASK_CLASS_NONE},
     };

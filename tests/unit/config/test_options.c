@@ -95,6 +95,8 @@ static const struct {
     {"auth.allow_anonymous", "no", true},
     {"auth.allow_anonymous", "maybe", false},
     {"auth.allow_anonymous", "", false},
+    {"fetch.robots", "obey", true},
+    {"fetch.robots", "maybe", false},
     {"log.level", "debug", true},
     {"log.level", "loud", false},
     {"store.synchronous", "off", false},
@@ -203,7 +205,8 @@ static void host_values_have_the_bounds_of_the_general_ones(void **state)
     (void)state;
     static const char *const pairs[][2] = {{"host.concurrency", "fetch.host_concurrency"},
                                            {"host.delay", "fetch.host_delay"},
-                                           {"host.rate", "fetch.host_rate"}};
+                                           {"host.rate", "fetch.host_rate"},
+                                           {"host.robots", "fetch.robots"}};
     for (size_t i = 0; i < HOST_CONFIG_KEYS; i++) {
         const struct option *host = find(pairs[i][0]);
         const struct option *general = find(pairs[i][1]);
