@@ -201,6 +201,9 @@ static int watch_signals(struct daemon *d, struct err *e)
 {
     static const int numbers[N_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     for (int i = 0; i < N_SIGNALS; i++) {
+        // What libevent puts back when the watch ends: a signal more must not cut the last commit
+        // short.
+        signal(numbers[i], SIG_IGN);
         d->signals[i] = evsignal_new(loop_base(d->loop), numbers[i], on_signal, d);
         if (d->signals[i] == NULL || evsignal_add(d->signals[i], NULL) < 0) {
             return err_set(e, ERR_SYSTEM, "cannot watch signals");
