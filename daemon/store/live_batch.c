@@ -2,6 +2,7 @@
 // See live_batch.h.
 #include "daemon/store/live_batch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,29 @@ struct live_batch *live_require(struct live_table *t, struct db *db, uint64_t ba
         db_fail(db, SQLITE_CORRUPT);
     }
     return b;
+}
+
+//   LOADING --> RUNNING <--> PAUSED
+//      |           |           |
+//      |           +-> FINISHED <
+//      |           |      |    |
+//      +---------> REMOVED <---+
+// A batch whose last entry was left out goes from LOADING to FINISHED at once.
+static const bool edges[BATCH_REMOVED + 1][BATCH_REMOVED + 1] = {
+    [BATCH_LOADING] = {[BATCH_RUNNING] = true, [BATCH_FINISHED] = true, [BATCH_REMOVED] = true},
+    [BATCH_RUNNING] = {[BATCH_PAUSED] = true, [BATCH_FINISHED] = true, [BATCH_REMOVED] = true},
+    [BATCH_PAUSED] = {[BATCH_RUNNING] = true, [BATCH_FINISHED] = true, [BATCH_REMOVED] = true},
+    [BATCH_FINISHED] = {[BATCH_REMOVED] = true},
+};
+
+void live_move(struct live_table *t, struct live_batch *b, int to, int64_t now_at)
+{
+    assert(edges[b->state][to]);
+    b->state = to;
+    if (to == BATCH_FINISHED) {
+        b->finished_at = now_at;
+    }
+    live_touch(t, b, now_at, true);
 }
 
 void live_touch(struct live_table *t, struct live_batch *b, int64_t now_at, bool durable)

@@ -64,6 +64,10 @@ struct live_batch *live_get(struct live_table *t, struct db *db, uint64_t batch)
 struct live_batch *live_require(struct live_table *t, struct db *db, uint64_t batch);
 struct live_batch *live_find(struct live_table *t, uint64_t batch); // only what is in memory
 
+// Moves the batch along an edge of the diagram in live_batch.c, notes when it finished, and touches
+// it durably. The only function that changes a batch's state.
+void live_move(struct live_table *t, struct live_batch *b, int to, int64_t now_at);
+
 // Says that the batch changed: its version grows. `durable`: with the next commit its row is
 // written.
 void live_touch(struct live_table *t, struct live_batch *b, int64_t now_at, bool durable);

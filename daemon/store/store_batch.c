@@ -76,10 +76,8 @@ int ready_insert(struct store *s, const struct live_batch *b, uint32_t index, ui
 
 int batch_accept(struct store *s, struct live_batch *b)
 {
-    b->state = b->counts.total == 0 ? BATCH_FINISHED : BATCH_RUNNING;
-    b->finished_at = b->counts.total == 0 ? s->now_at : 0;
     b->created_at = s->now_at;
-    live_touch(&s->live, b, s->now_at, true);
+    live_move(&s->live, b, b->counts.total == 0 ? BATCH_FINISHED : BATCH_RUNNING, s->now_at);
     store_count(s, METRIC_BATCHES_ACCEPTED, 1);
     store_count(s, METRIC_TASKS_ACCEPTED, b->counts.total);
     return b->counts.total == 0 ? 0 : notify_batch(s, b);

@@ -93,8 +93,7 @@ static int pause_batch(struct store *s, const struct control *m, struct live_bat
         return conflict(s, m, "the batch is finished or being cancelled");
     }
     if (b->state == BATCH_RUNNING) {
-        b->state = BATCH_PAUSED;
-        live_touch(&s->live, b, s->now_at, true);
+        live_move(&s->live, b, BATCH_PAUSED, s->now_at);
         store_halt_workers(s, b->batch, true);
     }
     return reply(s, m, b);
@@ -106,8 +105,7 @@ static int resume(struct store *s, const struct control *m, struct live_batch *b
         return conflict(s, m, "the batch is finished or being cancelled");
     }
     if (b->state == BATCH_PAUSED) {
-        b->state = BATCH_RUNNING;
-        live_touch(&s->live, b, s->now_at, true);
+        live_move(&s->live, b, BATCH_RUNNING, s->now_at);
         if (notify_batch(s, b) < 0) {
             return -1;
         }
@@ -124,9 +122,8 @@ int batch_remove(struct store *s, struct live_batch *b)
     if (b->state != BATCH_FINISHED) {
         store_halt_workers(s, b->batch, false);
     }
-    b->state = BATCH_REMOVED;
+    live_move(&s->live, b, BATCH_REMOVED, s->now_at);
     s->back.have_removed = true;
-    live_touch(&s->live, b, s->now_at, true);
     return 0;
 }
 

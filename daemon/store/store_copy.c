@@ -150,9 +150,8 @@ static int discard(struct store *s, struct copy_job *job)
     if (b == NULL) {
         return job->now.batch == 0 ? 0 : -1;
     }
-    b->state = BATCH_REMOVED;
+    live_move(&s->live, b, BATCH_REMOVED, s->now_at);
     s->back.have_removed = true;
-    live_touch(&s->live, b, s->now_at, true);
     list_remove(&b->changed); // nobody ever heard of it
     return 0;
 }

@@ -128,9 +128,7 @@ int halt_step(struct store *s)
         log_error("a batch has fewer tasks than its counters say batch=%llu missing=%lld",
                   (unsigned long long)b->batch, (long long)live_unfinished(b));
         b->counts.total = batch_counts_done(&b->counts);
-        b->state = BATCH_FINISHED;
-        b->finished_at = s->now_at;
-        live_touch(&s->live, b, s->now_at, true);
+        live_move(&s->live, b, BATCH_FINISHED, s->now_at);
         return 0;
     }
     uint32_t from = s->back.halting_next;

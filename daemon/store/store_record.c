@@ -171,8 +171,7 @@ int record_outcome(struct store *s, const struct outcome *o)
         b->started_at = o->last.started_at;
     }
     if (live_unfinished(b) == 0) {
-        b->state = BATCH_FINISHED;
-        b->finished_at = s->now_at;
+        live_move(&s->live, b, BATCH_FINISHED, s->now_at);
         store_count(s, METRIC_BATCHES_FINISHED, 1);
     } else if (o->state == TASK_FAILED && b->fail_fast && b->halt == 0) {
         b->cancel_requested_at = s->now_at;

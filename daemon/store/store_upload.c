@@ -396,8 +396,7 @@ int upload_discards(struct store *s)
         }
         // Its number may be another's meanwhile, if the group that made it failed.
         if (b != NULL && b->state == BATCH_LOADING && memcmp(b->id, u->id, UUID_SIZE) == 0) {
-            b->state = BATCH_REMOVED;
-            live_touch(&s->live, b, s->now_at, true);
+            live_move(&s->live, b, BATCH_REMOVED, s->now_at);
             list_remove(&b->changed); // nobody ever heard of it
         }
     }

@@ -48,6 +48,7 @@ BANNED_CALLS = ("strcpy", "strcat", "sprintf", "vsprintf", "gets", "atoi", "atol
 ONE_WRITER = (
     ("c->state", "daemon/api/http_server", "daemon/api/http_server_conn.c"),
     ("f->state", "daemon/fetch/flight", "daemon/fetch/flight.c"),
+    ("b->state", "daemon/store/", "daemon/store/live_batch.c"),
     ("d->phase", "daemon/", "daemon/daemon.c"),
 )
 
