@@ -185,6 +185,10 @@ void flight_arrive(struct worker *w, struct flight *f)
         flight_give_back(f, FLIGHT_SHORTAGE_MS);
         return;
     }
+    if (worker_was_halted(w, f->batch->batch)) {
+        flight_abort(f); // the halt came while it was on its way
+        return;
+    }
     find_host(f);
 }
 

@@ -81,6 +81,9 @@ struct host {
 // Looking for hosts with work that the store could not tell one by one.
 enum scan_state { SCAN_NONE, SCAN_WANTED, SCAN_ASKED, SCAN_ASKED_AGAIN };
 
+// A flight is on its way between workers for microseconds; as many halts do not come meanwhile.
+#define HALTED_KEPT 256
+
 struct worker {
     unsigned number;
     struct worker_shared *shared;
@@ -111,7 +114,10 @@ struct worker {
     const struct flight *overdrawn; // the one that may exceed the byte budget, so that it ends
     enum wait_reason held_up; // why the last turn started nothing more though hosts were ready
     bool draining;
-    uint64_t random;             // state of worker_random
+    uint64_t
+        halted[HALTED_KEPT]; // batches that were cancelled last, for flights that were on their way
+    unsigned n_halted;       // so far; the next goes to n_halted % HALTED_KEPT
+    uint64_t random;         // state of worker_random
     struct message wake_message; // posted by another thread at most once at a time
     atomic_bool wake_posted;
 };
@@ -158,6 +164,7 @@ void worker_want_turn(struct worker *w); // soon: when the present callbacks are
 
 // worker_control.c
 void worker_on_halt(struct worker *w, const struct batch_halt *m);
+bool worker_was_halted(const struct worker *w, uint64_t batch); // lately, and not just paused
 void worker_on_limits(struct worker *w, const struct host_limits_changed *m);
 void worker_on_query(struct worker *w, struct host_query *q); // takes it
 void worker_on_config(struct worker *w, struct worker_config *m);

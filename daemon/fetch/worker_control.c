@@ -41,8 +41,21 @@ static void drop_tasks(struct worker *w, struct batch_share *b, bool release)
     }
 }
 
+bool worker_was_halted(const struct worker *w, uint64_t batch)
+{
+    for (unsigned i = 0; i < HALTED_KEPT && i < w->n_halted; i++) {
+        if (w->halted[i] == batch) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void worker_on_halt(struct worker *w, const struct batch_halt *m)
 {
+    if (!m->pause) {
+        w->halted[w->n_halted++ % HALTED_KEPT] = m->batch;
+    }
     struct batch_share *b = batch_shares_find(&w->batches, m->batch);
     if (!b) {
         return;
