@@ -76,9 +76,9 @@ static void on_done(void *ctx, struct transfer_result *r)
     r->dns_ms = f->dns_ms;
     if (!r->local_shortage) {
         learn_of_host(f, r->error, r->status, r->retry_after_at);
-        int64_t handshake_ms =
-            (r->connect_ms > 0 ? r->connect_ms : 0) + (r->tls_ms > 0 ? r->tls_ms : 0);
-        host_pace_sent(&f->host->queue.pace, (f->since_ms + handshake_ms) * 1000);
+        if (r->sent) {
+            host_pace_sent(&f->host->queue.pace, r->sent_ms * 1000);
+        }
     }
     flight_release_slot(f);
     if (!flight_redirected(f, r)) {

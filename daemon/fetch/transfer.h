@@ -80,6 +80,7 @@ struct transfer_result {
     enum task_error error; // TASK_OK: a complete response (of any status)
     char *message;         // detail of the failure or NULL
     bool sent;             // request bytes may have reached the origin
+    int64_t sent_ms;       // monotonic: when the request left; meaningful with `sent`
     bool local_shortage;   // out of descriptors or memory here: not the origin's fault, try again
                            // later
     int status;            // final status line seen, else 0

@@ -179,7 +179,7 @@ void transfer_result_make(struct transfer *t, CURLcode code, struct transfer_res
         t->verdict.error = TASK_OK;
         t->why = NULL;
     }
-    *ret = (struct transfer_result){.sent = t->request_ms > 0};
+    *ret = (struct transfer_result){.sent = t->request_ms > 0, .sent_ms = t->request_ms};
     body_init(&ret->body);
     if (fill_head(t, ret) < 0 || fill_body(t, ret) < 0) {
         t->verdict = (struct verdict){TASK_INTERNAL, true};
