@@ -21,6 +21,8 @@ if(TARGET gatherd)
   endforeach()
   install(FILES systemd/gatherd.sysusers DESTINATION lib/sysusers.d RENAME gatherd.conf
           COMPONENT gatherd)
+  install(FILES systemd/address-deny.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
+          COMPONENT gatherd)
 endif()
 
 # gather prints its completions itself, so they cannot lag behind its verbs.

@@ -39,8 +39,8 @@ static int start_server(struct api *a, const struct config *config, const int *f
     if (http_server_new(loop_base(a->loop), &server, dispatch_on_request, a, e, &a->server) < 0) {
         return -1;
     }
-    return n_fds > 0 ? listeners_take(a->server, a->settings, fds, n_fds, e)
-                     : listeners_open(a->server, a->settings, &config->listen, e);
+    const struct passed_sockets passed = {.fds = fds, .n = n_fds};
+    return listeners_open(a->server, a->settings, &config->listen, &passed, e);
 }
 
 static int start(struct api *a, const struct config *config, struct err *e)

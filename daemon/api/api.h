@@ -51,7 +51,7 @@ struct api_ports {
                        uint8_t ret_hash[32]);
 };
 
-// Listens as configured (or on `passed_fds` of the service manager). Refuses, with a text that says
+// Listens as configured and on `passed_fds` of the service manager. Refuses, with a text that says
 // why, a TCP listener without tokens unless it is on loopback and allow_anonymous is set. Main
 // thread, like everything here.
 int api_new(struct loop *loop, const struct config *config, const struct api_ports *ports,

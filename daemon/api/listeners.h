@@ -12,9 +12,14 @@
 // ERR_CONFIG if a configured TCP listener is not allowed without tokens.
 int listeners_check(const struct api_settings *s, const struct listen_config *c, struct err *e);
 
-int listeners_open(struct http_server *server, const struct api_settings *s,
-                   const struct listen_config *c, struct err *e);
+// Listening sockets that the service manager opened (daemon/notify.h).
+struct passed_sockets {
+    const int *fds;
+    size_t n;
+};
 
-// Sockets that the service manager opened take the place of the configured ones.
-int listeners_take(struct http_server *server, const struct api_settings *s, const int *fds,
-                   size_t n, struct err *e);
+// Serves the passed sockets, and opens those of the configuration that are not among them, so that
+// gatherd.socket may make one of several.
+int listeners_open(struct http_server *server, const struct api_settings *s,
+                   const struct listen_config *c, const struct passed_sockets *passed,
+                   struct err *e);
