@@ -150,6 +150,7 @@ void flight_end(struct flight *f)
     }
     flight_leave(f);
     atomic_fetch_sub(&w->shared->in_flight, 1);
+    metrics_add(w->shared->metrics, METRIC_TRANSFERS_IN_FLIGHT, -1);
     flight_free(f);
 }
 
@@ -187,6 +188,7 @@ void flight_begin(struct flight *f, struct host *h, struct queued_task *t)
     list_push_back(&f->batch->flights, &f->in_batch);
     batch_shares_running(&w->batches, f->batch, 1);
     atomic_fetch_add(&w->shared->in_flight, 1);
+    metrics_add(w->shared->metrics, METRIC_TRANSFERS_IN_FLIGHT, 1);
     struct input_error what;
     if (!parse_request(f, &what)) {
         // Both were valid when they were accepted: without a fault named, it was memory that

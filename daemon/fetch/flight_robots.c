@@ -120,6 +120,7 @@ static struct flight *new_flight(struct flight *for_whom, const char *key)
         f->batch = share;
         list_push_back(&share->flights, &f->in_batch);
         atomic_fetch_add(&w->shared->in_flight, 1);
+        metrics_add(w->shared->metrics, METRIC_TRANSFERS_IN_FLIGHT, 1);
         return f;
     }
     if (share) {

@@ -31,6 +31,14 @@ def test_stats(api, origin, host):
     assert stats["tasks"]["succeeded"] >= 3 and stats["tasks"]["in_flight"] == 0
 
 
+def test_stats_and_metrics_count_what_is_in_flight(api, origin, host):
+    batch = api.submit([origin.url("/delay/700", host)] * 2)
+    eventually(lambda: api.get_json("/v1/stats")["tasks"]["in_flight"] == 2, what="two transfers in flight")
+    assert re.search(r"^gatherd_transfers_in_flight 2$", metrics(api), re.M)
+    api.wait(batch["id"])
+    assert api.get_json("/v1/stats")["tasks"]["in_flight"] == 0
+
+
 SAMPLE = re.compile(r'^[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+]?([0-9.e+-]+|Inf|NaN)$', re.I)
 
 
