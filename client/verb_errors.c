@@ -2,6 +2,7 @@
 // The verb `errors`: what failed, grouped by cause, so that ten thousand failures read as three
 // problems with a hint each.
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,12 @@
 #include "common/task_error.h"
 #include "common/url.h"
 
-#define TOP_HOSTS 3
-#define TEXT_MAX  ((size_t)64 << 10)
+#define TOP          3
+#define TEXT_MAX     ((size_t)64 << 10)
+#define MAX_MESSAGES 1000 // told apart; some name a number of bytes, and each is another then
 
-struct host_errors {
+// How often something occurred.
+struct tally {
     char *name;
     int64_t count;
     UT_hash_handle hh;
@@ -27,24 +30,28 @@ struct host_errors {
 struct cause {
     char *key; // "http_status 503"
     char *code;
-    char *message; // one example
     int64_t status, count;
-    struct host_errors *hosts;
+    struct tally *hosts, *messages;
     UT_hash_handle hh;
 };
 
+static void tally_free(struct tally *all)
+{
+    struct tally *t, *next;
+    HASH_ITER(hh, all, t, next)
+    {
+        HASH_DEL(all, t);
+        free(t->name);
+        free(t);
+    }
+}
+
 static void cause_free(struct cause *c)
 {
-    struct host_errors *h, *next;
-    HASH_ITER(hh, c->hosts, h, next)
-    {
-        HASH_DEL(c->hosts, h);
-        free(h->name);
-        free(h);
-    }
+    tally_free(c->hosts);
+    tally_free(c->messages);
     free(c->key);
     free(c->code);
-    free(c->message);
     free(c);
 }
 
@@ -56,40 +63,47 @@ static struct cause *cause_new(const char *key, const char *code, const json_t *
     }
     c->key = strdup(key);
     c->code = strdup(code);
-    c->message = strdup(field_str(json_object_get(result, "error"), "message"));
     c->status = strcmp(code, "http_status") == 0 ? field_int(result, "status") : 0;
-    if (!c->key || !c->code || !c->message) {
+    if (!c->key || !c->code) {
         cause_free(c);
         return NULL;
     }
     return c;
 }
 
-static int count_host(struct cause *c, const char *url_text)
+static int tally_count(struct tally **all, const char *name, unsigned max)
 {
-    struct url url;
-    struct host_errors *h = NULL;
-    bool known = url_parse(url_text, strlen(url_text), &url, NULL, NULL) == URL_OK;
-    const char *name = known ? url.host : url_text;
-    HASH_FIND_STR(c->hosts, name, h);
-    if (!h) {
-        h = calloc(1, sizeof *h);
+    struct tally *t = NULL;
+    HASH_FIND_STR(*all, name, t);
+    if (!t) {
+        if (HASH_COUNT(*all) >= max) {
+            return 0;
+        }
+        t = calloc(1, sizeof *t);
         char *copy = strdup(name);
-        if (!h || !copy) {
-            free(h);
+        if (!t || !copy) {
+            free(t);
             free(copy);
             return -1;
         }
-        h->name = copy;
-        HASH_ADD_KEYPTR(hh, c->hosts, h->name, strlen(h->name), h);
+        t->name = copy;
+        HASH_ADD_KEYPTR(hh, *all, t->name, strlen(t->name), t);
     }
-    h->count++;
+    t->count++;
     return 0;
+}
+
+static int count_host(struct cause *c, const char *url_text)
+{
+    struct url url;
+    bool known = url_parse(url_text, strlen(url_text), &url, NULL, NULL) == URL_OK;
+    return tally_count(&c->hosts, known ? url.host : url_text, UINT_MAX);
 }
 
 static int count_result(struct cause **causes, const json_t *result, struct err *e)
 {
-    const char *code = field_str(json_object_get(result, "error"), "code");
+    const json_t *error = json_object_get(result, "error");
+    const char *code = field_str(error, "code");
     char key[128];
     struct cause *c = NULL;
     code = *code ? code : field_str(result, "state");
@@ -107,8 +121,9 @@ static int count_result(struct cause **causes, const json_t *result, struct err 
         HASH_ADD_KEYPTR(hh, *causes, c->key, strlen(c->key), c);
     }
     c->count++;
-    return count_host(c, field_str(result, "url")) == 0 ? 0
-                                                        : err_set(e, ERR_SYSTEM, "out of memory");
+    bool counted = count_host(c, field_str(result, "url")) == 0 &&
+                   tally_count(&c->messages, field_str(error, "message"), MAX_MESSAGES) == 0;
+    return counted ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
 }
 
 static int gather_state(struct app *app, const char *id, const char *state, struct cause **causes,
@@ -135,7 +150,7 @@ static int by_count(const struct cause *a, const struct cause *b)
     return a->count != b->count ? (a->count < b->count ? 1 : -1) : strcmp(a->key, b->key);
 }
 
-static int by_host_count(const struct host_errors *a, const struct host_errors *b)
+static int by_tally(const struct tally *a, const struct tally *b)
 {
     return a->count != b->count ? (a->count < b->count ? 1 : -1) : strcmp(a->name, b->name);
 }
@@ -143,13 +158,12 @@ static int by_host_count(const struct host_errors *a, const struct host_errors *
 // "example.org 18, other.example 3, 4 hosts more"
 static void top_hosts(struct cause *c, struct buf *out)
 {
-    struct host_errors *h, *next;
+    struct tally *h, *next;
     unsigned all = HASH_COUNT(c->hosts), shown = 0;
     char count[FORMAT_SIZE];
-    HASH_SORT(c->hosts, by_host_count);
     HASH_ITER(hh, c->hosts, h, next)
     {
-        if (shown == TOP_HOSTS) {
+        if (shown == TOP) {
             break;
         }
         format_count(h->count, count);
@@ -164,7 +178,7 @@ static void top_hosts(struct cause *c, struct buf *out)
 static void print_json(const struct cause *c, const char *hint)
 {
     json_t *hosts = json_object();
-    struct host_errors *h, *next;
+    struct tally *h, *next;
     HASH_ITER(hh, c->hosts, h, next)
     {
         json_object_set_new(hosts, h->name, json_integer(h->count));
@@ -172,16 +186,47 @@ static void print_json(const struct cause *c, const char *hint)
     json_t *status = c->status > 0 ? json_integer(c->status) : json_null();
     json_t *line =
         json_pack("{s:s, s:o, s:I, s:o, s:s, s:s}", "code", c->code, "status", status, "count",
-                  (json_int_t)c->count, "hosts", hosts, "message", c->message, "hint", hint);
+                  (json_int_t)c->count, "hosts", hosts, "message", c->messages->name, "hint", hint);
     output_ndjson(line);
     json_decref(line);
+}
+
+// The message, or the most frequent ones with how often each occurred.
+static void print_messages(struct output *out, const struct cause *c)
+{
+    int64_t others = c->count;
+    unsigned shown = 0;
+    char count[FORMAT_SIZE], text[1024];
+    if (HASH_COUNT(c->messages) == 1) {
+        output_paragraph(out, 8, c->messages->name);
+        return;
+    }
+    for (const struct tally *t = c->messages; t && shown < TOP; t = t->hh.next, shown++) {
+        format_count(t->count, count);
+        snprintf(text, sizeof text, "%s: %s", count, t->name);
+        output_paragraph(out, 8, text);
+        others -= t->count;
+    }
+    if (others > 0) {
+        format_count(others, count);
+        snprintf(text, sizeof text, "%s: other messages", count);
+        output_paragraph(out, 8, text);
+    }
+}
+
+static const char *hint_of(const struct cause *c)
+{
+    const char *hint = c->status > 0 ? task_error_status_hint((int)c->status) : NULL;
+    return hint ? hint : task_error_info(task_error_by_name(c->code))->hint;
 }
 
 static void print_cause(struct output *out, struct cause *c)
 {
     struct buf hosts = BUF_INIT(TEXT_MAX);
-    const char *hint = task_error_info(task_error_by_name(c->code))->hint;
+    const char *hint = hint_of(c);
     char count[FORMAT_SIZE];
+    HASH_SORT(c->hosts, by_tally);
+    HASH_SORT(c->messages, by_tally);
     top_hosts(c, &hosts);
     const char *where = hosts.data ? hosts.data : "";
     if (out->json) {
@@ -192,13 +237,13 @@ static void print_cause(struct output *out, struct cause *c)
         output_text(out, TINT_BAD, c->key);
         putchar('\n');
         output_paragraph(out, 8, where);
-        output_paragraph(out, 8, c->message);
+        print_messages(out, c);
         if (hint && *hint) {
             output_paragraph(out, 8, hint);
         }
         putchar('\n');
     } else {
-        const char *const fields[] = {c->key, where, c->message, hint ? hint : ""};
+        const char *const fields[] = {c->key, where, c->messages->name, hint ? hint : ""};
         struct buf line = BUF_INIT(TEXT_MAX);
         buf_printf(&line, "%" PRId64, c->count);
         for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {

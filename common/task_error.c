@@ -82,9 +82,10 @@ static const struct task_error_info table[TASK_ERROR__COUNT] = {
                                  "The server redirected more often than max_redirects",
                                  "Usually a loop: a server that wants a cookie, or two that send "
                                  "each other the visitor. The chain is in the result."},
-    [TASK_REDIRECT_INVALID] = {"redirect_invalid", TASK_CLASS_NONE,
-                               "The server redirected to something that is no valid URL",
-                               "The Location header is broken. Its text is in the error message."},
+    [TASK_REDIRECT_INVALID] =
+        {"redirect_invalid", TASK_CLASS_NONE,
+         "The server redirected to something that is no valid URL",
+         "The Location header is broken. It stands among the result's headers."},
     [TASK_REDIRECT_SCHEME] = {"redirect_scheme", TASK_CLASS_NONE,
                               "The server redirected to a scheme that is not http or https",
                               "Only http and https are followed. Set max_redirects to 0 to get the "
@@ -131,6 +132,31 @@ const struct task_error_info *task_error_info(enum task_error code)
         return &table[TASK_INTERNAL];
     }
     return &table[code];
+}
+
+const char *task_error_status_hint(int status)
+{
+    switch (status) {
+    case 401:
+    case 403:
+        return "The server wants credentials, or does not want this client. Check the task's "
+               "Authorization and Cookie headers and fetch.user_agent; the body usually says why.";
+    case 404:
+    case 410:
+        return "The page is not there (any more). To count such answers as successes, add the "
+               "status to accept_status.";
+    case 429:
+        return "The server asks for fewer requests, and its host is left alone for as long as it "
+               "says. Give it a lower limit (gather hosts set), then repeat the tasks.";
+    case 503:
+        return "The server is overloaded or under maintenance, and its host is left alone for as "
+               "long as it says. Repeat the tasks later.";
+    default: break;
+    }
+    return status >= 500 && status < 600
+               ? "The server, or a proxy in front of it, failed. Repeat the tasks later; if it "
+                 "persists, its operators must see to it."
+               : NULL;
 }
 
 enum task_error task_error_by_name(const char *name)

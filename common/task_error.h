@@ -57,4 +57,6 @@ struct task_error_info {
 };
 
 const struct task_error_info *task_error_info(enum task_error code);
+// What a person may do about a status that is not accepted; NULL: nothing is known of this one.
+const char *task_error_status_hint(int status);
 enum task_error task_error_by_name(const char *name); // TASK_OK if there is none

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The failure classifier, made for libcurl 7.88. Pure. It reads libcurl's error text in three
 // places only, where one code stands for unrelated failures and nothing else tells them apart; each
-// is marked.
+// is marked. In classify_detail the text decides about the words alone.
 #include "daemon/fetch/classify.h"
 
 #include <errno.h>
@@ -169,16 +169,31 @@ enum task_error classify_limit(enum limit limit, enum phase phase, bool slow)
     return slow ? TASK_TIMEOUT_STALL : TASK_TIMEOUT_TOTAL;
 }
 
-const char *classify_detail(enum task_error error, enum phase phase)
+const char *classify_detail(enum task_error error, const struct fault *f)
 {
-    if (error == TASK_CONNECT_TIMEOUT && phase == PHASE_TLS) {
-        return "The server did not finish the TLS handshake in time";
+    switch (error) {
+    case TASK_CONNECT_TIMEOUT:
+        return f->phase == PHASE_TLS ? "The server did not finish the TLS handshake in time"
+                                     : task_error_info(error)->message;
+    case TASK_TRUNCATED_BODY:
+        return f->phase < PHASE_BODY ? "The connection ended within the answer's headers"
+                                     : task_error_info(error)->message;
+    case TASK_TIMEOUT_STALL:
+        return f->phase == PHASE_HEAD
+                   ? "The server stopped or hardly moved within the answer's headers"
+                   : NULL;
+    case TASK_TLS_HANDSHAKE:
+        return says(f, "SSL_ERROR_SYSCALL")
+                   ? "The server ended the connection within the TLS handshake"
+                   : NULL;
+    case TASK_HTTP_PROTOCOL:
+        return f->code == CURLE_UNSUPPORTED_PROTOCOL ? "The server's answer does not begin as HTTP"
+                                                     : NULL;
+    // Of these libcurl's words say no more, or name a port and a number of milliseconds.
+    case TASK_CONNECT_REFUSED:
+    case TASK_CONNECTION_RESET:
+    case TASK_EMPTY_REPLY:
+    case TASK_HEADER_TOO_LARGE: return task_error_info(error)->message;
+    default: return NULL;
     }
-    if (error == TASK_TRUNCATED_BODY && phase < PHASE_BODY) {
-        return "The connection ended within the answer's headers";
-    }
-    if (error == TASK_TIMEOUT_STALL && phase == PHASE_HEAD) {
-        return "The server stopped or hardly moved within the answer's headers";
-    }
-    return NULL;
 }

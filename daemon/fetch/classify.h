@@ -44,5 +44,5 @@ enum task_error classify_limit(enum limit limit, enum phase phase, bool slow);
 // True for errno values that mean a shortage of this machine's resources.
 bool classify_is_shortage(int errnum);
 
-// A constant sentence for a person that says more than the error's own message, or NULL.
-const char *classify_detail(enum task_error error, enum phase phase);
+// A constant sentence for a person that says it better than libcurl, or NULL.
+const char *classify_detail(enum task_error error, const struct fault *f);

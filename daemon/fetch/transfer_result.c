@@ -63,7 +63,7 @@ static void judge(struct transfer *t, CURLcode code, enum phase phase)
         struct fault f = fault_of(t, code, phase);
         t->verdict = classify_fault(&f);
         t->decided = true;
-        t->why = classify_detail(t->verdict.error, phase);
+        t->why = classify_detail(t->verdict.error, &f);
         t->why = t->why || !t->error_text[0] ? t->why : t->error_text;
     }
 }

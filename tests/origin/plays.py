@@ -101,6 +101,11 @@ async def redirect_to(x):
     await x.reply(code, headers=[("Location", x.request.query["url"])])
 
 
+@play("robots.txt")
+async def robots(x):
+    await x.reply(200, "User-agent: *\nDisallow: /private\n", [("Content-Type", "text/plain")])
+
+
 @play("echo")
 async def echo(x):
     await x.reply_json({"method": x.request.method, "target": x.request.target,
