@@ -8,10 +8,13 @@ add_test(NAME lint COMMAND ${PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/lint/lint.py ${
 add_test(NAME lint.rules COMMAND ${PYTEST} ${CMAKE_CURRENT_SOURCE_DIR}/lint/test_lint.py)
 set_tests_properties(lint lint.rules PROPERTIES LABELS lint TIMEOUT 120)
 
-if(TARGET robots_verdict)
-  add_test(NAME differential.robots COMMAND ${PYTEST} ${CMAKE_CURRENT_SOURCE_DIR}/differential/test_robots.py)
-  set_tests_properties(differential.robots PROPERTIES LABELS unit TIMEOUT 120
-    ENVIRONMENT "ROBOTS_VERDICT=$<TARGET_FILE:robots_verdict>")
+# Verdicts of ours against those of other implementations.
+if(TARGET address_verdict AND TARGET robots_verdict)
+  foreach(name addresses robots)
+    add_test(NAME differential.${name} COMMAND ${PYTEST} ${CMAKE_CURRENT_SOURCE_DIR}/differential/test_${name}.py)
+    set_tests_properties(differential.${name} PROPERTIES LABELS unit TIMEOUT 120
+      ENVIRONMENT "ADDRESS_VERDICT=$<TARGET_FILE:address_verdict>;ROBOTS_VERDICT=$<TARGET_FILE:robots_verdict>")
+  endforeach()
 endif()
 
 if(TARGET gatherd AND TARGET gather)
