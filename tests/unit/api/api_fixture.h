@@ -573,9 +573,10 @@ static void expect(struct fake *f, const char *head, const char *body, int statu
 // A target below the batch there is: "GET /v1/batches/ID" + `rest`.
 static const char *batch_head(const struct fake *f, const char *method, const char *rest)
 {
-    static char head[512];
+    static char head[1024];
     char id[UUID_TEXT_SIZE];
     uuid_format(f->batch->now.id, id);
+    assert_true(strlen(rest) < 900);
     snprintf(head, sizeof(head), "%s /v1/batches/%s%s HTTP/1.1", method, id, rest);
     return head;
 }

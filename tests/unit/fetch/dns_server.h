@@ -169,7 +169,8 @@ static void dns_count(struct dns_server *s, const char *name)
 {
     for (size_t i = 0; i < DNS_MAX_ASKED; i++) {
         if (s->asked[i].n == 0) {
-            snprintf(s->asked[i].name, sizeof s->asked[i].name, "%s", name);
+            assert_true(strlen(name) < sizeof s->asked[i].name);
+            memcpy(s->asked[i].name, name, strlen(name) + 1);
         }
         if (strcmp(s->asked[i].name, name) == 0) {
             s->asked[i].n++;
