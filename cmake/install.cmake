@@ -2,6 +2,8 @@
 # What is installed beside the programs: configuration, manual pages, shell completions, and what
 # systemd needs. Paths in the units follow the installation prefix.
 
+set(GATHERD_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units are installed")
+
 # The configuration is never overwritten: it belongs to whoever changed it.
 if(TARGET gatherd)
   set(conf ${CMAKE_INSTALL_FULL_SYSCONFDIR}/gatherd)
@@ -17,7 +19,7 @@ if(TARGET gatherd)
     string(REPLACE /etc/gatherd ${conf} text "${text}")
     file(CONFIGURE OUTPUT systemd/${unit} CONTENT "${text}" @ONLY)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS systemd/${unit})
-    install(FILES ${CMAKE_BINARY_DIR}/systemd/${unit} DESTINATION lib/systemd/system COMPONENT gatherd)
+    install(FILES ${CMAKE_BINARY_DIR}/systemd/${unit} DESTINATION ${GATHERD_UNIT_DIR} COMPONENT gatherd)
   endforeach()
   install(FILES systemd/gatherd.sysusers DESTINATION lib/sysusers.d RENAME gatherd.conf
           COMPONENT gatherd)
