@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/buf.h"
+#include "common/log.h"
 
 #define MAX_HEADER_BYTES (256 * 1024)
 #define MEMORY_BODY      (256 * 1024)
@@ -99,7 +101,33 @@ static int compile_policy(struct shared_settings *s, const struct fetch_config *
     return address_policy_init(&s->settings.policy, &text, e);
 }
 
-static void fill(struct shared_settings *s, const struct fetch_config *f)
+// Connections to origin servers, in flight or kept, for which there are descriptors. The other half
+// is for the API, the database, spilled bodies and name servers; without it, kept connections could
+// take the last one and nothing would ever move again.
+static int64_t connections_possible(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX) {
+        return INT32_MAX;
+    }
+    int64_t n = (int64_t)limit.rlim_cur / 2 - 8;
+    return n > 4 ? n : 4;
+}
+
+static void fill_connections(struct fetch_settings *t, int64_t concurrency, unsigned n_workers)
+{
+    int64_t possible = connections_possible();
+    if (concurrency > possible) {
+        log_warn("fetch.concurrency is lowered: there are too few file descriptors (LimitNOFILE)"
+                 " concurrency=%lld possible=%lld",
+                 (long long)concurrency, (long long)possible);
+    }
+    int64_t kept = possible / n_workers > 2 ? possible / n_workers : 2;
+    t->concurrency = concurrency < possible ? concurrency : possible;
+    t->transfer.max_connections = (unsigned)(t->concurrency < kept ? t->concurrency : kept);
+}
+
+static void fill(struct shared_settings *s, const struct fetch_config *f, unsigned n_workers)
 {
     struct fetch_settings *t = &s->settings;
     t->host_defaults = (struct host_limits){.max_concurrency = f->host_concurrency,
@@ -118,11 +146,10 @@ static void fill(struct shared_settings *s, const struct fetch_config *f)
                                              .first_byte_timeout_ms = f->first_byte_timeout_ms,
                                              .stall_timeout_ms = f->stall_timeout_ms,
                                              .max_header_bytes = MAX_HEADER_BYTES,
-                                             .max_connections = (unsigned)f->concurrency,
                                              .memory_body = MEMORY_BODY,
                                              .spill_dir = s->spill_dir};
     t->resolver_servers = s->servers;
-    t->concurrency = f->concurrency;
+    fill_connections(t, f->concurrency, n_workers);
     t->byte_budget = (int64_t)f->byte_budget;
 }
 
@@ -141,7 +168,7 @@ int fetch_settings_new(const struct config *c, struct err *e, const struct fetch
         destroy(s);
         return err_set(e, ERR_SYSTEM, "out of memory");
     }
-    fill(s, &c->fetch);
+    fill(s, &c->fetch, config_workers(c));
     *ret = &s->settings;
     return 0;
 }

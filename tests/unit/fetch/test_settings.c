@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "config/file.h"
@@ -96,6 +97,20 @@ static void texts_are_derived(void **state)
     fetch_settings_unref(&other);
 }
 
+static void connections_leave_descriptors_for_everything_else(void **state)
+{
+    (void)state;
+    struct rlimit was;
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &was));
+    struct rlimit low = {.rlim_cur = 64, .rlim_max = was.rlim_max};
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &low));
+    const struct fetch_settings *s = load("fetch { concurrency = 256 workers = 2 }\n");
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &was));
+    assert_true(s->concurrency > 0 && s->concurrency <= 32);
+    assert_true(s->transfer.max_connections > 0 && 2 * s->transfer.max_connections <= 32);
+    fetch_settings_unref(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_host_block_overrides_what_it_names),
         cmocka_unit_test(an_admin_overrides_both),
         cmocka_unit_test(texts_are_derived),
+        cmocka_unit_test(connections_leave_descriptors_for_everything_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
