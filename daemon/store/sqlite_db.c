@@ -157,7 +157,12 @@ enum db_fault db_fault(const struct db *db)
     case SQLITE_NOMEM:
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return DB_BUSY;
-    default: return db->rc == SQLITE_IOERR_NOMEM ? DB_BUSY : DB_FATAL;
+    case SQLITE_IOERR:
+        // The log's index lies on the same file system; that it cannot grow is no failing disk.
+        return db->rc == SQLITE_IOERR_SHMSIZE ? DB_FULL
+               : db->rc == SQLITE_IOERR_NOMEM ? DB_BUSY
+                                              : DB_FATAL;
+    default: return DB_FATAL;
     }
 }
 

@@ -119,6 +119,7 @@ static void look_at_disk(struct store *s)
                       : "there is space again: submissions are accepted free=%llu",
                  (unsigned long long)bytes);
         atomic_store(&s->full, full);
+        s->squeeze = full;
     }
     if (!full) {
         disk_take_ballast(&s->disk);
@@ -133,10 +134,14 @@ static void checkpoint(struct store *s)
     if (s->db.wal_pages < CHECKPOINT_PAGES) {
         s->checkpoint_at = CHECKPOINT_PAGES; // the log began anew
     }
-    if (s->dead || s->db.wal_pages < s->checkpoint_at) {
+    if (s->dead || (s->db.wal_pages < s->checkpoint_at && !s->squeeze)) {
         return;
     }
-    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    // On a full disk the log gives its space back: it holds pages many times over, and nobody else
+    // will make room.
+    int mode = s->squeeze ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    s->squeeze = false;
+    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, NULL, NULL);
     // A reader in the way, or a full disk, is no failure here: the log grows until the next
     // attempt.
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL) {
@@ -148,7 +153,7 @@ static void checkpoint(struct store *s)
 
 static void turn(struct store *s)
 {
-    s->now_at = clock_wall_at();
+    timers_look_at_clock(s);
     atomic_store_explicit(&s->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
     look_at_disk(s);
     struct list taken;

@@ -261,6 +261,7 @@ static void group_failed(struct store *s)
     copy_rolled_back(s, &why);
     upload_rolled_back(s, &why);
     group_refused(s, &why);
+    s->squeeze = fault == DB_FULL;
     bool room = fault == DB_FULL && disk_give_ballast(&s->disk);
     s->stalled_ms = room ? 0 : clock_monotonic_ms() + STALL_MS;
 }

@@ -63,6 +63,7 @@ struct background {
     int64_t next_body;                       // number of the next row of table body
     int64_t unfinished;                      // tasks without a result, of all batches
     int64_t retries_told_at, starts_told_at; // what was due until then is told
+    int64_t set_back_ms; // how far the wall clock was set back since times were last moved with it
 };
 
 struct store {
@@ -79,9 +80,11 @@ struct store {
     _Atomic int64_t beat_ms;
     _Atomic bool full;
     int64_t now_at;     // wall clock of this turn
+    int64_t clock_ms;   // how far it was ahead of the monotonic clock
     int64_t stalled_ms; // no group before this: the disk was full
     int64_t disk_seen_ms;
     int checkpoint_at; // pages in the write-ahead log at which to checkpoint
+    bool squeeze;      // the disk is full: checkpoint now, and give the log's space back
 
     struct list urgent, uploads_in, reads; // taken from the mailbox, not yet handled
     struct list group;                     // handled in the open transaction
@@ -212,3 +215,4 @@ int timers_open(struct store *s, struct err *e);
 int timers_step(struct store *s);    // deadlines, retention, idempotency keys; inside a group
 bool timers_wanted(struct store *s); // is there anything of that
 int timers_next(struct store *s);    // sets wake_at
+void timers_look_at_clock(struct store *s); // every turn: sets now_at

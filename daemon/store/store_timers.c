@@ -5,11 +5,14 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "daemon/store/store_internal.h"
 
 #define SWEEP_MS 60000
 // A worker that knows the host claims a retry when it is due; being told is for one that forgot it.
 #define RETRY_GRACE_MS 1000
+// Less is the clock being steered, or this thread having been slow between two readings.
+#define CLOCK_STEP_MS 1000
 
 enum {
     SQL_NEXT_RETRY,
@@ -19,6 +22,7 @@ enum {
     SQL_DEADLINES,
     SQL_OLD,
     SQL_KEYS,
+    SQL_MOVE_RETRIES,
     SQL__N
 };
 
@@ -38,6 +42,8 @@ static const char *const sql[SQL__N] = {
                 " LIMIT ?",
     [SQL_KEYS] = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency"
                  " WHERE expires_at <= ? LIMIT 500)",
+    [SQL_MOVE_RETRIES] =
+        "UPDATE ready SET not_before = max(not_before - ?, 1) WHERE not_before > ?",
 };
 
 int timers_open(struct store *s, struct err *e)
@@ -90,14 +96,44 @@ static int forget_batches(struct store *s)
     return n < 0 ? -1 : 0;
 }
 
+void timers_look_at_clock(struct store *s)
+{
+    s->now_at = clock_wall_at();
+    int64_t ahead_ms = s->now_at - clock_monotonic_ms();
+    if (s->clock_ms != 0 && ahead_ms < s->clock_ms - CLOCK_STEP_MS) {
+        s->back.set_back_ms += s->clock_ms - ahead_ms;
+    }
+    s->clock_ms = ahead_ms;
+}
+
+// A retry waits for a while, not for a date: when the clock is set back by a day it must not wait a
+// day longer. Batches keep their dates, which are their owner's.
+static int follow_clock(struct store *s)
+{
+    sqlite3_stmt *st = s->timer_sql.v[SQL_MOVE_RETRIES];
+    db_bind(st, "ii", s->back.set_back_ms, s->now_at);
+    if (db_exec(&s->db, st) < 0) {
+        return -1;
+    }
+    log_warn("the clock was set back: waiting retries move with it ms=%lld",
+             (long long)s->back.set_back_ms);
+    s->back.set_back_ms = 0;
+    s->back.retries_told_at = s->now_at;
+    s->back.starts_told_at = s->now_at;
+    return 0;
+}
+
 bool timers_wanted(struct store *s)
 {
-    return (s->wake_at > 0 && s->now_at >= s->wake_at) ||
+    return s->back.set_back_ms > 0 || (s->wake_at > 0 && s->now_at >= s->wake_at) ||
            clock_monotonic_ms() - s->sweep_ms >= SWEEP_MS;
 }
 
 int timers_step(struct store *s)
 {
+    if (s->back.set_back_ms > 0 && follow_clock(s) < 0) {
+        return -1;
+    }
     if (clock_monotonic_ms() - s->sweep_ms >= SWEEP_MS) {
         s->sweep_ms = clock_monotonic_ms();
         db_bind(s->timer_sql.v[SQL_KEYS], "i", s->now_at);
