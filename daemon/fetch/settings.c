@@ -101,16 +101,17 @@ static int compile_policy(struct shared_settings *s, const struct fetch_config *
     return address_policy_init(&s->settings.policy, &text, e);
 }
 
-// Connections to origin servers, in flight or kept, for which there are descriptors. The other half
-// is for the API, the database, spilled bodies and name servers; without it, kept connections could
-// take the last one and nothing would ever move again.
+// How many connections to origin servers may be in flight, and as many kept idle beside them
+// (libcurl closes one too many only when a transfer ends). The rest of the descriptors is for the
+// API, the database, spilled bodies and name servers; without it, kept connections could take the
+// last one and nothing would ever move again.
 static int64_t connections_possible(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX) {
         return INT32_MAX;
     }
-    int64_t n = (int64_t)limit.rlim_cur / 2 - 8;
+    int64_t n = ((int64_t)limit.rlim_cur * 3 / 4 - 24) / 2;
     return n > 4 ? n : 4;
 }
 
