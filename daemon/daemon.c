@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -290,6 +291,7 @@ static int start_api(struct daemon *d, struct err *e)
 static int start(struct daemon *d, struct err *e)
 {
     raise_descriptor_limit();
+    umask(0077); // the database holds bodies, and the tokens that tasks send to origin servers
     signal(SIGPIPE, SIG_IGN);
     if (loop_new("main", e, &d->loop) < 0 || mailbox_new(e, &d->inbox) < 0 ||
         loop_serve_mailbox(d->loop, d->inbox, on_message, NULL, d, e) < 0 ||

@@ -32,7 +32,7 @@ class Service(harness.Daemon):
         listen = f"LISTEN_PID=$$ LISTEN_FDS={len(self.passed)} " if self.passed else ""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                ["bash", "-c", f'{moves}{listen}exec "$@"', "bash", program("GATHERD_BIN"), "--config", self.config],
+                ["bash", "-c", f'umask 0; {moves}{listen}exec "$@"', "bash", program("GATHERD_BIN"), "--config", self.config],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **self.env},
                 pass_fds=[s.fileno() for s in self.passed])
         return self
@@ -106,6 +106,15 @@ def test_a_passed_tcp_socket_serves(service):
         daemon = service({"listen": {"tcp": [f"127.0.0.1:{port}"]}}, passed=[listener]).start()
         assert Api(("tcp", "127.0.0.1", port)).get("/readyz").status == 200
         assert daemon.api.get("/readyz").status == 200, "and so does the configured unix socket"
+
+
+def test_nobody_else_can_read_the_database_whatever_the_umask(service, tmp_path, origin, host):
+    daemon = service().start()
+    daemon.api.run([origin.url("/ok", host)])
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("gatherd.db*")}
+    assert {"gatherd.db", "gatherd.db-wal", "gatherd.db-shm"} <= set(modes)
+    assert not any(mode & 0o077 for mode in modes.values()), modes
+    assert (tmp_path / "gatherd.sock").stat().st_mode & 0o777 == 0o660
 
 
 def fails_to_start(daemon):
