@@ -123,7 +123,7 @@ void handle_metrics(struct request *r)
                             "# TYPE gatherd_build_info gauge\n"
                             "gatherd_build_info{version=\"" GATHERD_VERSION "\"} 1\n");
     for (unsigned id = 0; id < METRIC__COUNT; id++) {
-        write_metric(&a.body, metric_info(id), (double)metrics_get(m, id));
+        write_metric(&a.body, metric_info(id), metrics_value(m, id));
     }
     write_metric(&a.body, &lag, (double)api->ports.take_lag_us(api->ports.ctx) / 1e6);
     write_metric(&a.body, &uptime, (double)(clock_monotonic_ms() - api->started_ms) / 1e3);

@@ -44,7 +44,7 @@ static const struct metric_info table[METRIC__COUNT] = {
                                   "Connections refused by the address policy."},
     [METRIC_STORE_COMMITS] = {"gatherd_store_commits_total", METRIC_COUNTER,
                               "Transactions committed."},
-    [METRIC_STORE_COMMIT_US] = {"gatherd_store_commit_microseconds_total", METRIC_COUNTER,
+    [METRIC_STORE_COMMIT_US] = {"gatherd_store_commit_seconds_total", METRIC_COUNTER,
                                 "Time spent in commits."},
     [METRIC_STORE_ROWS_WRITTEN] = {"gatherd_store_rows_written_total", METRIC_COUNTER,
                                    "Tasks inserted and results recorded."},
@@ -70,4 +70,10 @@ static const struct metric_info table[METRIC__COUNT] = {
 const struct metric_info *metric_info(enum metric id)
 {
     return &table[id];
+}
+
+double metrics_value(struct metrics *m, enum metric id)
+{
+    double v = (double)metrics_get(m, id);
+    return id == METRIC_STORE_COMMIT_US ? v / 1e6 : v; // Prometheus wants base units
 }

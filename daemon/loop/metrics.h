@@ -31,7 +31,7 @@ enum metric {
     METRIC_DNS_FAILURES,        // counter
     METRIC_ADDRESSES_BLOCKED,   // counter
     METRIC_STORE_COMMITS,       // counter
-    METRIC_STORE_COMMIT_US,     // counter: microseconds in commits
+    METRIC_STORE_COMMIT_US,     // counter: microseconds in commits; shown in seconds
     METRIC_STORE_ROWS_WRITTEN,  // counter: results recorded and tasks inserted
     METRIC_STORE_MAILBOX,       // gauge
     METRIC_STORE_BYTES,         // gauge: database and WAL files
@@ -58,6 +58,9 @@ struct metrics {
 };
 
 const struct metric_info *metric_info(enum metric id);
+
+// The value in the unit that the metric's name says.
+double metrics_value(struct metrics *m, enum metric id);
 
 static inline void metrics_add(struct metrics *m, enum metric id, int64_t n)
 {

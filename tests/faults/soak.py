@@ -32,9 +32,9 @@ class Sampler:
     def take(self):
         text = self.daemon.api.get("/metrics").body.decode()
         commits = metric(text, "gatherd_store_commits_total")
-        spent = metric(text, "gatherd_store_commit_microseconds_total")
+        spent = metric(text, "gatherd_store_commit_seconds_total")
         new = commits - self.before[0]
-        commit_ms = (spent - self.before[1]) / 1000 / new if new else 0.0
+        commit_ms = (spent - self.before[1]) * 1000 / new if new else 0.0
         self.before = commits, spent
         self.rows.append((round(time.monotonic() - self.began, 1), process.descriptors(self.daemon),
                           process.threads(self.daemon), self.daemon.rss_kib(),

@@ -123,6 +123,12 @@ def test_gatherd_api_7_has_every_task_option(openapi):
     assert names == set(openapi["components"]["schemas"]["TaskOptions"]["properties"]) | set(retry)
 
 
+def test_metrics_md_has_every_metric_with_its_kind(api):
+    served = set(re.findall(r"^# TYPE (\S+) (\S+)$", api.get("/metrics").body.decode(), re.M))
+    documented = set(re.findall(r"^\| `(gatherd_\w+)` \| (counter|gauge) \|", (SOURCE / "docs" / "metrics.md").read_text(), re.M))
+    assert documented == served
+
+
 @pytest.mark.skipif(not shutil.which("scdoc") or not shutil.which("man"), reason="needs scdoc and man")
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_fit_80_columns_and_render_without_a_warning(name, tmp_path):
