@@ -10,7 +10,7 @@ set_tests_properties(lint lint.rules PROPERTIES LABELS lint TIMEOUT 120)
 
 # Verdicts of ours against those of other implementations.
 if(TARGET address_verdict AND TARGET robots_verdict)
-  foreach(name addresses robots)
+  foreach(name address_verdicts robots_verdicts)
     add_test(NAME differential.${name} COMMAND ${PYTEST} ${CMAKE_CURRENT_SOURCE_DIR}/differential/test_${name}.py)
     set_tests_properties(differential.${name} PROPERTIES LABELS unit TIMEOUT 120
       ENVIRONMENT "ADDRESS_VERDICT=$<TARGET_FILE:address_verdict>;ROBOTS_VERDICT=$<TARGET_FILE:robots_verdict>")

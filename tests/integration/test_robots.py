@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """robots.txt (RFC 9309): when it is fetched, what it forbids, and that fetching it keeps to every limit. What its rules
-mean is compared with another implementation in tests/differential/test_robots.py."""
+mean is compared with another implementation in tests/differential/test_robots_verdicts.py."""
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import threading
