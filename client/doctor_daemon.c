@@ -43,7 +43,8 @@ static int check_reach(struct doctor *d, int64_t *ret_server_at, struct err *e)
 {
     struct reply reply;
     if (ask(d, "GET", "/v1/stats", &reply, e) != 0) {
-        doctor_fail(d, "daemon", REMEDY_REACH, "%s", e->text);
+        int fault = (int)strcspn(e->text, ";"); // what follows are hints, which the remedy has
+        doctor_fail(d, "daemon", REMEDY_REACH, "%.*s", fault, e->text);
         return -1;
     }
     doctor_ok(d, "daemon", "answers in %.1f ms", (double)reply.elapsed_us / 1000.0);

@@ -43,7 +43,8 @@ static void show_tsv(const struct finding *f, const char *detail)
     buf_done(&line);
 }
 
-static void tell(struct doctor *d, const struct finding *f, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void tell(struct doctor *d, const struct finding *f,
+                                                       const char *format, va_list args)
 {
     char detail[1024];
     vsnprintf(detail, sizeof detail, format, args);
