@@ -195,6 +195,12 @@ def test_a_missing_page_and_a_head_over_http_2(api, nghttpd):
     assert (result["status"], result["size"], result["http_version"]) == (200, 0, "2")
 
 
+def test_a_body_for_a_server_without_http_1_1_fails_and_is_not_sent(api, nghttpd):
+    result = one(api, f"https://localhost:{nghttpd}/small.bin", method="POST", body="x")
+    assert (result["state"], result["status"]) == ("failed", None), result
+    assert result["error"]["code"] in ("tls_handshake", "empty_reply", "connection_reset", "http_protocol"), result
+
+
 def test_a_server_that_dies_in_the_middle(api, folder):
     """All that was under way on the shared connection fails as a network failure, and nothing else is harmed."""
     process, port = start_nghttpd(folder)
