@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -271,6 +272,13 @@ def test_service_and_socket_are_tried_for_ever():
     assert unit_values("gatherd.service", "StartLimitIntervalSec") == ["0"]
     assert unit_values("gatherd.service", "Restart") == ["always"]
     assert unit_values("gatherd.socket", "TriggerLimitIntervalSec") == ["0"]
+
+
+def test_the_units_reload_command_reloads(service):
+    daemon = service().start()
+    command = unit_values("gatherd.service", "ExecReload")[0].replace("$MAINPID", str(daemon.process.pid))
+    subprocess.run(shlex.split(command), check=True)
+    eventually(lambda: "configuration reloaded" in daemon.log(), what="the reload")
 
 
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
