@@ -321,9 +321,10 @@ static int start(struct daemon *d, struct err *e)
 static void stop(struct daemon *d)
 {
     api_free(&d->api);
-    fetch_free(&d->fetch);
+    fetch_stop(d->fetch);
     reader_close(&d->reader); // before the store, which then writes the whole log back
-    store_close(&d->store);
+    store_close(&d->store);   // takes what the workers said last, and may still answer them
+    fetch_free(&d->fetch);
     for (int i = 0; i < N_SIGNALS; i++) {
         if (d->signals[i] != NULL) {
             event_free(d->signals[i]);

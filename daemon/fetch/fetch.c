@@ -153,10 +153,9 @@ unsigned fetch_in_flight(const struct fetch *f)
     return atomic_load(&f->shared.in_flight);
 }
 
-void fetch_free(struct fetch **fetch)
+void fetch_stop(struct fetch *f)
 {
-    struct fetch *f = *fetch;
-    if (!f) {
+    if (!f || f->ended) {
         return;
     }
     for (unsigned i = 0; i < f->n_started; i++) {
@@ -168,6 +167,18 @@ void fetch_free(struct fetch **fetch)
     f->ended = true;
     for (unsigned i = 0; f->workers && i < f->shared.n_workers; i++) {
         worker_done(&f->workers[i]);
+    }
+}
+
+void fetch_free(struct fetch **fetch)
+{
+    struct fetch *f = *fetch;
+    if (!f) {
+        return;
+    }
+    fetch_stop(f);
+    for (unsigned i = 0; f->workers && i < f->shared.n_workers; i++) {
+        mailbox_free(&f->workers[i].mailbox);
     }
     budget_free(&f->shared.slots);
     budget_free(&f->shared.bytes);

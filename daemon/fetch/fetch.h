@@ -38,11 +38,12 @@ void fetch_post_host_query(struct fetch *f, struct host_query *q);
 // thread; values are copied.
 void fetch_post_config(struct fetch *f, const struct config *config);
 
-// Draining: nothing new is started; `fetch_in_flight` falls to 0 as transfers end. Then fetch_free
+// Draining: nothing new is started; `fetch_in_flight` falls to 0 as transfers end. Then fetch_stop
 // joins the threads (what is still in flight is aborted and, without outcome, will be fetched again
-// after the next start).
+// after the next start); the store may still post to the mailboxes until fetch_free.
 void fetch_drain(struct fetch *f);
 unsigned fetch_in_flight(const struct fetch *f);
+void fetch_stop(struct fetch *f); // once; NULL is fine
 void fetch_free(struct fetch **f);
 
 // For readiness and the watchdog: monotonic ms of the longest-ago last beat among the workers; and

@@ -141,6 +141,5 @@ void worker_done(struct worker *w)
     heap_done(&w->deadlines);
     timer_done(&w->turn);
     loop_free(&w->loop);
-    mailbox_free(&w->mailbox);
     fetch_settings_unref(&w->settings);
 }

@@ -125,7 +125,9 @@ struct worker {
 // worker.c: Sets up in the calling thread; runs in its own.
 int worker_init(struct worker *w, unsigned number, struct worker_shared *shared,
                 const struct fetch_settings *settings, struct err *e);
-void worker_done(struct worker *w); // aborts what is in flight, without a word to the store
+// Aborts what is in flight, without a word to the store. The mailbox stays, since others may still
+// post to it: whoever knows that nobody does frees it.
+void worker_done(struct worker *w);
 void worker_wake(struct worker *w); // any thread
 uint32_t worker_random(struct worker *w);
 struct host_clock worker_clock(void);

@@ -78,6 +78,7 @@ static int tear_down(void **state)
 {
     struct alone *a = *state;
     worker_done(&a->w);
+    mailbox_free(&a->w.mailbox);
     forget_said(a);
     budget_free(&a->shared.slots);
     budget_free(&a->shared.bytes);
