@@ -94,7 +94,7 @@ static void run_case(uint64_t seed, const struct fault *fault, long n, struct su
 
 int main(int argc, char **argv)
 {
-    struct options o = {.cycles = 12, .seed = 1};
+    struct options o = {.cycles = 7, .seed = 1};
     options_read(&o, argc, argv);
     assert_int_equal(faulty_install(), 0);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
