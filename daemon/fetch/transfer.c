@@ -16,7 +16,7 @@
 enum phase transfer_phase(struct transfer *t)
 {
     long local_port = 0;
-    if (t->head.state == HEAD_COMPLETE) {
+    if (t->head.state == RESPONSE_COMPLETE) {
         return PHASE_BODY;
     }
     if (t->head.bytes > 0 || t->watch.answered_ms > 0) {
@@ -52,7 +52,7 @@ static void destroy(struct transfer *t)
     list_remove(&t->link);
     curl_easy_cleanup(t->easy);
     sink_done(&t->sink);
-    head_done(&t->head);
+    response_head_done(&t->head);
     free(t);
 }
 
@@ -69,7 +69,7 @@ static struct transfer *take(struct transfer_engine *e)
     }
     list_init(&t->link);
     t->engine = e;
-    head_init(&t->head);
+    response_head_init(&t->head);
     t->easy = curl_easy_init();
     if (sink_init(&t->sink, e->sha256) < 0 || !t->easy) {
         destroy(t);
@@ -151,7 +151,7 @@ static void begin(struct transfer *t, const struct transfer_request *r,
     t->decided = false;
     t->verdict = (struct verdict){0};
     t->why = NULL;
-    head_begin(&t->head, e->settings.max_header_bytes, t->https);
+    response_head_begin(&t->head, e->settings.max_header_bytes, t->https);
     sink_begin(&t->sink, budget, e->settings.spill_dir, e->settings.memory_body);
 }
 

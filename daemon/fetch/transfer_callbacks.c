@@ -116,8 +116,8 @@ static bool has_no_body(const struct transfer *t)
 
 static void on_head_complete(struct transfer *t)
 {
-    const struct head *h = &t->head;
-    if (h->chunked && (h->length != HEAD_LENGTH_NONE || strcmp(h->version, "1.0") == 0)) {
+    const struct response_head *h = &t->head;
+    if (h->chunked && (h->length != RESPONSE_LENGTH_NONE || strcmp(h->version, "1.0") == 0)) {
         // RFC 9112 §6.1 and §6.3: read as chunked, but trust nothing behind it.
         curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
     }
@@ -125,7 +125,7 @@ static void on_head_complete(struct transfer *t)
         return;
     }
     uint64_t max = (uint64_t)t->options->max_body_bytes;
-    bool has_length = !h->chunked && h->length != HEAD_LENGTH_NONE;
+    bool has_length = !h->chunked && h->length != RESPONSE_LENGTH_NONE;
     t->drop_body = t->may_redirect && is_redirect(h->status) && h->location.len > 0;
     if (t->drop_body) {
         if (has_length && h->content_length > MAX_DROPPED) {
@@ -150,14 +150,14 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
     n *= size;
-    bool was_complete = t->head.state == HEAD_COMPLETE;
-    if (head_line(&t->head, p, n) < 0) {
+    bool was_complete = t->head.state == RESPONSE_COMPLETE;
+    if (response_head_line(&t->head, p, n) < 0) {
         if (t->head.error == TASK_INTERNAL) {
             transfer_decide_shortage(t, t->head.why);
         } else {
             transfer_decide(t, t->head.error, t->head.why);
         }
-    } else if (!was_complete && t->head.state == HEAD_COMPLETE) {
+    } else if (!was_complete && t->head.state == RESPONSE_COMPLETE) {
         on_head_complete(t);
     }
     return t->decided ? STOP : n;

@@ -19,7 +19,7 @@
 #include "daemon/fetch/classify.h"
 #include "daemon/fetch/curl_loop.h"
 #include "daemon/fetch/decoder.h"
-#include "daemon/fetch/head.h"
+#include "daemon/fetch/response_head.h"
 #include "daemon/fetch/sink.h"
 #include "daemon/fetch/transfer.h"
 
@@ -68,7 +68,7 @@ struct transfer {
     char remote_ip[INET6_ADDRSTRLEN];
     bool blocked;  // an address was refused
     bool shortage; // a socket could not be had
-    struct head head;
+    struct response_head head;
     struct sink sink;
     struct decoder *decoder;
     struct codings codings;

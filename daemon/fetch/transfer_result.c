@@ -38,7 +38,8 @@ static struct fault fault_of(struct transfer *t, CURLcode code, enum phase phase
 // libcurl is content; are we?
 static void judge_success(struct transfer *t, enum phase phase)
 {
-    if (t->head.state != HEAD_COMPLETE) { // libcurl takes a head that is cut off for a whole one
+    if (t->head.state !=
+        RESPONSE_COMPLETE) { // libcurl takes a head that is cut off for a whole one
         struct fault f = fault_of(t, CURLE_GOT_NOTHING, phase);
         transfer_decide(t, classify_fault(&f).error, NULL);
     } else if (t->decoder && !decoder_is_whole(t->decoder)) {
@@ -135,8 +136,8 @@ static void fill_timing(struct transfer *t, struct transfer_result *r)
 // What the head says, when there is a final one.
 static int fill_head(struct transfer *t, struct transfer_result *r)
 {
-    struct head *h = &t->head;
-    if (h->state != HEAD_COMPLETE) {
+    struct response_head *h = &t->head;
+    if (h->state != RESPONSE_COMPLETE) {
         return 0;
     }
     r->status = h->status;

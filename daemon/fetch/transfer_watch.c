@@ -83,8 +83,9 @@ static void note_progress(struct transfer *t, int64_t now)
         curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &us);
         w->answered_ms = us > 0 ? min_of(now, w->started_ms + us / 1000) : 0;
     }
-    bool in_head = t->head.state == HEAD_FIELDS ||
-                   (t->head.state == HEAD_STATUS && w->answered_ms > 0 && t->head.n_interim == 0);
+    bool in_head =
+        t->head.state == RESPONSE_FIELDS ||
+        (t->head.state == RESPONSE_STATUS && w->answered_ms > 0 && t->head.n_interim == 0);
     if (!in_head) {
         w->head_ms = 0;
     } else if (w->head_ms == 0) {
@@ -115,7 +116,7 @@ static bool reached(struct transfer *t, int64_t now, enum limit *ret_limit, int6
         *ret_limit = LIMIT_STALL;
         return s->stall_timeout_ms > 0 && now - w->head_ms >= s->stall_timeout_ms;
     }
-    if (t->head.state != HEAD_COMPLETE) {
+    if (t->head.state != RESPONSE_COMPLETE) {
         *ret_limit = LIMIT_FIRST_BYTE;
         if (s->first_byte_timeout_ms > 0) {
             *ret_next_ms = min_of(*ret_next_ms, w->moved_ms + s->first_byte_timeout_ms);
@@ -161,7 +162,7 @@ static void look(struct transfer *t, int64_t now)
         transfer_end_now(t);
         return;
     }
-    if (t->head.state == HEAD_COMPLETE) {
+    if (t->head.state == RESPONSE_COMPLETE) {
         sample(t, now);
     }
     look_again_at(t, next_ms);

@@ -14,21 +14,21 @@
 
 // Fields of one response head, and with interim responses and trailers of them all. Browsers and
 // servers stop in the low hundreds.
-#define HEAD_MAX_FIELDS 1000
+#define RESPONSE_MAX_FIELDS 1000
 
 //   STATUS --> FIELDS --> COMPLETE (trailers may follow)
 //     ^          |
 //     +----------+  interim response (1xx)
-enum head_state { HEAD_STATUS, HEAD_FIELDS, HEAD_COMPLETE };
+enum response_state { RESPONSE_STATUS, RESPONSE_FIELDS, RESPONSE_COMPLETE };
 
-enum head_length {
-    HEAD_LENGTH_NONE,
-    HEAD_LENGTH_KNOWN,
-    HEAD_LENGTH_HUGE
+enum response_length {
+    RESPONSE_LENGTH_NONE,
+    RESPONSE_LENGTH_KNOWN,
+    RESPONSE_LENGTH_HUGE
 }; // HUGE: does not fit 64 bits
 
-struct head {
-    enum head_state state;
+struct response_head {
+    enum response_state state;
     enum task_error error; // why a line was refused
     const char *why;       // constant sentence
     bool http2;            // may be the version
@@ -37,7 +37,7 @@ struct head {
     unsigned n_interim;
     int status;      // of the last status line
     char version[4]; // "1.0", "1.1", "2"
-    enum head_length length;
+    enum response_length length;
     uint64_t content_length;
     bool chunked;      // has a Transfer-Encoding
     struct buf fields; // JSON array text, without the closing bracket until COMPLETE
@@ -47,9 +47,9 @@ struct head {
     struct buf content_type, location, retry_after; // the first of each; empty: none
 };
 
-void head_init(struct head *h);
-void head_done(struct head *h);
+void response_head_init(struct response_head *h);
+void response_head_done(struct response_head *h);
 // For the next response; keeps memory. `http2`: the connection may have agreed on HTTP/2 (only TLS
 // does).
-void head_begin(struct head *h, size_t max_bytes, bool http2);
-int head_line(struct head *h, const char *p, size_t n);
+void response_head_begin(struct response_head *h, size_t max_bytes, bool http2);
+int response_head_line(struct response_head *h, const char *p, size_t n);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The response head parser (RFC 9112 §4 to §6, with bare LF tolerated as §2.2 allows). Pure.
-#include "daemon/fetch/head.h"
+#include "daemon/fetch/response_head.h"
 
 #include <string.h>
 #include <strings.h>
 
 // A byte may need six in JSON ("\u0000"); the brackets, quotes and commas of a field come on top.
-#define FIELDS_JSON_MAX(bytes) ((bytes)*6 + HEAD_MAX_FIELDS * 8 + 16)
+#define FIELDS_JSON_MAX(bytes) ((bytes)*6 + RESPONSE_MAX_FIELDS * 8 + 16)
 
 // Larger buffers are not kept from one response to the next.
 #define KEEP_MAX ((size_t)8192)
@@ -16,14 +16,14 @@ struct view {
     size_t n;
 };
 
-static int refuse(struct head *h, enum task_error error, const char *why)
+static int refuse(struct response_head *h, enum task_error error, const char *why)
 {
     h->error = error;
     h->why = why;
     return -1;
 }
 
-static int refuse_protocol(struct head *h, const char *why)
+static int refuse_protocol(struct response_head *h, const char *why)
 {
     return refuse(h, TASK_HTTP_PROTOCOL, why);
 }
@@ -64,7 +64,7 @@ static bool name_is(struct view name, const char *text)
     return name.n == strlen(text) && strncasecmp(name.p, text, name.n) == 0;
 }
 
-static int start_response(struct head *h, struct view line)
+static int start_response(struct response_head *h, struct view line)
 {
     static const char *const versions[] = {"1.0", "1.1", "2"};
     const char *version = NULL;
@@ -92,9 +92,9 @@ static int start_response(struct head *h, struct view line)
         return refuse_protocol(h, "The server switched to a protocol that was not asked for");
     }
     memcpy(h->version, version, strlen(version) + 1);
-    h->length = HEAD_LENGTH_NONE;
+    h->length = RESPONSE_LENGTH_NONE;
     h->chunked = false;
-    h->state = HEAD_FIELDS;
+    h->state = RESPONSE_FIELDS;
     buf_reset(&h->fields);
     buf_reset(&h->pending);
     buf_reset(&h->content_encoding);
@@ -107,10 +107,10 @@ static int start_response(struct head *h, struct view line)
 }
 
 // One decimal number. Leading zeros do not count towards its size.
-static int parse_length(struct view v, enum head_length *ret, uint64_t *ret_value)
+static int parse_length(struct view v, enum response_length *ret, uint64_t *ret_value)
 {
     uint64_t value = 0;
-    *ret = HEAD_LENGTH_KNOWN;
+    *ret = RESPONSE_LENGTH_KNOWN;
     if (v.n == 0) {
         return -1;
     }
@@ -120,27 +120,28 @@ static int parse_length(struct view v, enum head_length *ret, uint64_t *ret_valu
         }
         uint64_t digit = (uint64_t)(v.p[i] - '0');
         if (value > (UINT64_MAX - digit) / 10) {
-            *ret = HEAD_LENGTH_HUGE;
+            *ret = RESPONSE_LENGTH_HUGE;
         }
         value = value * 10 + digit;
     }
-    *ret_value = *ret == HEAD_LENGTH_HUGE ? UINT64_MAX : value;
+    *ret_value = *ret == RESPONSE_LENGTH_HUGE ? UINT64_MAX : value;
     return 0;
 }
 
 // RFC 9110 §8.6: the same number repeated, in one field or in several, is one number; anything else
 // is an attack or a mistake.
-static int take_content_length(struct head *h, struct view value)
+static int take_content_length(struct response_head *h, struct view value)
 {
     for (;;) {
         const char *comma = value.n > 0 ? memchr(value.p, ',', value.n) : NULL;
         struct view one = {value.p, comma ? (size_t)(comma - value.p) : value.n};
-        enum head_length length;
+        enum response_length length;
         uint64_t number = 0;
         if (parse_length(trim(one), &length, &number) < 0) {
             return refuse_protocol(h, "Content-Length is not a number");
         }
-        if (h->length != HEAD_LENGTH_NONE && (h->length != length || h->content_length != number)) {
+        if (h->length != RESPONSE_LENGTH_NONE &&
+            (h->length != length || h->content_length != number)) {
             return refuse_protocol(h, "Two Content-Length fields differ");
         }
         h->length = length;
@@ -152,7 +153,7 @@ static int take_content_length(struct head *h, struct view value)
     }
 }
 
-static int take_transfer_encoding(struct head *h, struct view value)
+static int take_transfer_encoding(struct response_head *h, struct view value)
 {
     // No other transfer coding was offered (no TE field is sent), so none may be used (RFC 9112
     // §6.1).
@@ -171,7 +172,7 @@ static void take_first(struct buf *out, struct view value)
 }
 
 // Fields that matter to the exchange itself.
-static int interpret(struct head *h, struct view name, struct view value)
+static int interpret(struct response_head *h, struct view name, struct view value)
 {
     if (name_is(name, "content-length")) {
         return take_content_length(h, value);
@@ -193,7 +194,7 @@ static int interpret(struct head *h, struct view name, struct view value)
 }
 
 // The pending line is complete now that the next has begun.
-static int end_field(struct head *h)
+static int end_field(struct response_head *h)
 {
     struct view line = {h->pending.data, h->pending.len};
     if (line.n == 0) {
@@ -211,7 +212,7 @@ static int end_field(struct head *h)
         return refuse_protocol(h, "A framing header has white space before its colon");
     }
     int r = 0;
-    if (name.n > 0 && h->state == HEAD_FIELDS) { // a nameless field says nothing; it is dropped
+    if (name.n > 0 && h->state == RESPONSE_FIELDS) { // a nameless field says nothing; it is dropped
         r = interpret(h, name, value);
         jw_array(&h->writer);
         jw_strn(&h->writer, name.p, name.n);
@@ -222,7 +223,7 @@ static int end_field(struct head *h)
     return r;
 }
 
-static int add_line(struct head *h, struct view line)
+static int add_line(struct response_head *h, struct view line)
 {
     bool folded = is_space(line.p[0]);
     if (folded && h->pending.len == 0) {
@@ -233,7 +234,7 @@ static int add_line(struct head *h, struct view line)
         buf_append_char(&h->pending, ' ');
     } else if (end_field(h) < 0) {
         return -1;
-    } else if (++h->n_fields > HEAD_MAX_FIELDS) {
+    } else if (++h->n_fields > RESPONSE_MAX_FIELDS) {
         return refuse(h, TASK_HEADER_TOO_LARGE, "The answer has more than 1000 header fields");
     }
     buf_append(&h->pending, line.p, line.n);
@@ -245,35 +246,35 @@ static int add_line(struct head *h, struct view line)
     return 0;
 }
 
-static int end_head(struct head *h)
+static int end_head(struct response_head *h)
 {
     if (end_field(h) < 0) {
         return -1;
     }
-    if (h->state == HEAD_COMPLETE) {
+    if (h->state == RESPONSE_COMPLETE) {
         return 0; // the end of trailers
     }
     if (h->status < 200) {
         h->n_interim++;
-        h->state = HEAD_STATUS;
+        h->state = RESPONSE_STATUS;
         return 0;
     }
     jw_array_end(&h->writer);
-    h->state = HEAD_COMPLETE;
+    h->state = RESPONSE_COMPLETE;
     return 0;
 }
 
-void head_init(struct head *h)
+void response_head_init(struct response_head *h)
 {
-    *h = (struct head){.fields = BUF_INIT(0),
-                       .pending = BUF_INIT(0),
-                       .content_encoding = BUF_INIT(0),
-                       .content_type = BUF_INIT(0),
-                       .location = BUF_INIT(0),
-                       .retry_after = BUF_INIT(0)};
+    *h = (struct response_head){.fields = BUF_INIT(0),
+                                .pending = BUF_INIT(0),
+                                .content_encoding = BUF_INIT(0),
+                                .content_type = BUF_INIT(0),
+                                .location = BUF_INIT(0),
+                                .retry_after = BUF_INIT(0)};
 }
 
-void head_done(struct head *h)
+void response_head_done(struct response_head *h)
 {
     buf_done(&h->fields);
     buf_done(&h->pending);
@@ -283,10 +284,10 @@ void head_done(struct head *h)
     buf_done(&h->retry_after);
 }
 
-void head_begin(struct head *h, size_t max_bytes, bool http2)
+void response_head_begin(struct response_head *h, size_t max_bytes, bool http2)
 {
     h->http2 = http2;
-    h->state = HEAD_STATUS;
+    h->state = RESPONSE_STATUS;
     h->error = TASK_OK;
     h->why = NULL;
     h->max_bytes = max_bytes;
@@ -295,7 +296,7 @@ void head_begin(struct head *h, size_t max_bytes, bool http2)
     h->n_interim = 0;
     h->status = 0;
     h->version[0] = '\0';
-    h->length = HEAD_LENGTH_NONE;
+    h->length = RESPONSE_LENGTH_NONE;
     h->chunked = false;
     h->fields.max = FIELDS_JSON_MAX(max_bytes);
     struct buf *all[] = {&h->fields,       &h->pending,  &h->content_encoding,
@@ -310,7 +311,7 @@ void head_begin(struct head *h, size_t max_bytes, bool http2)
     }
 }
 
-int head_line(struct head *h, const char *p, size_t n)
+int response_head_line(struct response_head *h, const char *p, size_t n)
 {
     h->bytes += n;
     if (h->bytes > h->max_bytes) {
@@ -321,7 +322,7 @@ int head_line(struct head *h, const char *p, size_t n)
         return refuse_protocol(h, "A header line contains a NUL");
     }
     int r;
-    if (h->state == HEAD_STATUS) {
+    if (h->state == RESPONSE_STATUS) {
         r = start_response(h, line);
     } else if (line.n == 0) {
         r = end_head(h);
