@@ -117,15 +117,6 @@ int buf_printf(struct buf *b, const char *format, ...)
     return rc;
 }
 
-void buf_consume(struct buf *b, size_t n)
-{
-    if (n == 0) {
-        return;
-    }
-    b->len -= n;
-    memmove(b->data, b->data + n, b->len + 1);
-}
-
 char *buf_steal(struct buf *b, size_t *ret_len)
 {
     if (b->failed || buf_reserve(b, 0) < 0) {

@@ -28,6 +28,5 @@ int buf_append_char(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
-void buf_consume(struct buf *b, size_t n); // removes n <= len bytes at the front (moves the rest)
 char *buf_steal(struct buf *b,
                 size_t *ret_len); // the caller frees; "" if nothing was appended; NULL on failure

@@ -74,17 +74,6 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&current_level, memory_order_relaxed);
 }
 
-int log_level_parse(const char *text, enum log_level *ret)
-{
-    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-        if (strcmp(levels[i].name, text) == 0) {
-            *ret = levels[i].level;
-            return 0;
-        }
-    }
-    return -1;
-}
-
 static size_t append_escaped(char *line, size_t used, const char *text)
 {
     static const char hex[] = "0123456789abcdef";

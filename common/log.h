@@ -14,9 +14,6 @@ void log_init(enum log_level level);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
-// Parses "error", "warn", "info", "debug"; returns -1 for other text.
-int log_level_parse(const char *text, enum log_level *ret);
-
 // Text is printf-formatted; put values as key=value after the sentence. Control characters and
 // non-printable bytes in the result are escaped as \xNN.
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -310,25 +310,6 @@ const char *config_user_agent(const struct config *c)
     return c->fetch.user_agent[0] ? c->fetch.user_agent : "gatherd/" GATHERD_VERSION;
 }
 
-const struct host_config *config_host(const struct config *c, const char *name)
-{
-    size_t low = 0;
-    size_t high = c->n_hosts;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, c->hosts[middle].name);
-        if (order == 0) {
-            return &c->hosts[middle];
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return NULL;
-}
-
 const char *config_origin(const struct config *c, const char *section, const char *key)
 {
     const struct option *o = option_find(option_table(), option_count(), section, key);

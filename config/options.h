@@ -158,8 +158,6 @@ void option_clear(const struct option *o, void *base); // frees what the field o
 
 unsigned config_workers(const struct config *c);       // fetch.workers; 0: the cores, at most 4
 const char *config_user_agent(const struct config *c); // fetch.user_agent; "": "gatherd/VERSION"
-const struct host_config *config_host(const struct config *c,
-                                      const char *name); // or NULL; canonical name
 
 // "FILE:LINE", "environment GATHERD_...", "--set" or "default" of "section.key"; for messages about
 // a value.

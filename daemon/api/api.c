@@ -132,11 +132,6 @@ void api_drain(struct api *a)
     http_server_drain(a->server);
 }
 
-unsigned api_connections(const struct api *a)
-{
-    return http_server_connections(a->server);
-}
-
 void api_free(struct api **api)
 {
     struct api *a = *api;

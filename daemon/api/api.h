@@ -26,7 +26,6 @@ struct api_ports {
     bool (*store_full)(void *ctx);
     int64_t (*oldest_beat_ms)(void *ctx); // of store and workers
     int64_t (*take_lag_us)(void *ctx);    // worst loop lag of all threads since the last call
-    void (*reload)(void *ctx);            // unused until there is such a route
     void *ctx;
     struct metrics *metrics;
 
@@ -63,5 +62,4 @@ int api_reload(struct api *a, const struct config *config,
                struct err *e); // tokens, limits, address policy; keeps the old on error
 void api_drain(struct api *a); // no new submissions (503 draining); waiting requests are answered;
                                // listeners close
-unsigned api_connections(const struct api *a);
 void api_free(struct api **a);

@@ -87,7 +87,6 @@ const char *http_query(const struct http_exchange *x);
 // The first value of the field `name` (any case), or NULL.
 const char *http_header(const struct http_exchange *x, const char *name);
 unsigned http_header_count(const struct http_exchange *x, const char *name);
-bool http_has_body(const struct http_exchange *x);          // Content-Length > 0 or chunked
 int64_t http_content_length(const struct http_exchange *x); // -1: chunked; 0 without body
 bool http_peer_is_local(const struct http_exchange *x);     // unix socket or loopback address
 bool http_peer_is_unix(const struct http_exchange *x);

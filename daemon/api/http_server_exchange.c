@@ -56,11 +56,6 @@ unsigned http_header_count(const struct http_exchange *x, const char *name)
     return count;
 }
 
-bool http_has_body(const struct http_exchange *x)
-{
-    return conn_of(x)->head.content_length != 0;
-}
-
 int64_t http_content_length(const struct http_exchange *x)
 {
     return conn_of(x)->head.content_length;

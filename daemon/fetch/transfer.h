@@ -71,8 +71,9 @@ struct transfer_request {
     // own are here.
     struct sockaddr_storage addresses[TRANSFER_MAX_ADDRESSES];
     size_t n_addresses;
-    const struct address_policy *policy; // checked again on each socket (rebinding, connection
-                                         // reuse); with a proxy: the proxy's address is exempt
+    const struct address_policy
+        *policy; // checked again on each socket (rebinding, connection
+                 // reuse); a proxy's addresses are vetted by the caller alone
 };
 
 // What came of it. Strings and body are owned by the result and may be moved out.

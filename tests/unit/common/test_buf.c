@@ -70,20 +70,6 @@ static void prints_short_and_long(void **state)
     buf_done(&b);
 }
 
-static void consumes_at_the_front(void **state)
-{
-    (void)state;
-    struct buf b = BUF_INIT(100);
-    buf_consume(&b, 0);
-    assert_int_equal(buf_append_str(&b, "one two"), 0);
-    buf_consume(&b, 4);
-    assert_string_equal(b.data, "two");
-    buf_consume(&b, 3);
-    assert_string_equal(b.data, "");
-    assert_int_equal(b.len, 0);
-    buf_done(&b);
-}
-
 static void is_stolen_from(void **state)
 {
     (void)state;
@@ -110,7 +96,6 @@ int main(void)
         cmocka_unit_test(appends_up_to_the_maximum),
         cmocka_unit_test(a_failed_append_changes_nothing),
         cmocka_unit_test(prints_short_and_long),
-        cmocka_unit_test(consumes_at_the_front),
         cmocka_unit_test(is_stolen_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,18 +118,6 @@ static void long_lines_are_cut(void **state)
     assert_string_equal(text + strlen(text) - 4, "...\n");
 }
 
-static void knows_its_levels(void **state)
-{
-    (void)state;
-    enum log_level level;
-    assert_int_equal(log_level_parse("error", &level), 0);
-    assert_int_equal(level, LOG_LEVEL_ERROR);
-    assert_int_equal(log_level_parse("debug", &level), 0);
-    assert_int_equal(level, LOG_LEVEL_DEBUG);
-    assert_int_equal(log_level_parse("Info", &level), -1);
-    assert_int_equal(log_level_parse("", &level), -1);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -140,7 +128,6 @@ int main(void)
         TEST(drops_what_is_above_the_level),
         TEST(one_call_is_one_line),
         TEST(long_lines_are_cut),
-        TEST(knows_its_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

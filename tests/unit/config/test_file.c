@@ -20,6 +20,17 @@ struct fixture {
     char file[96];
 };
 
+// The block of a host, or NULL.
+static const struct host_config *config_host(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_hosts; i++) {
+        if (strcmp(c->hosts[i].name, name) == 0) {
+            return &c->hosts[i];
+        }
+    }
+    return NULL;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
