@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A small client of the HTTP API, over the unix socket or TCP, that checks invariants on whatever it reads."""
+"""A small client of the HTTP API, over the unix socket or TCP, that checks invariants on whatever it reads, and that
+openapi.json describes it."""
 from contextlib import contextmanager
 import http.client
 import json
 import socket
 import time
 from urllib.parse import quote, urlencode
+
+import contract
 
 STATES = ("queued", "running", "succeeded", "failed", "cancelled", "expired")
 JSON = "application/json"
@@ -111,10 +114,12 @@ class Api:
         try:
             connection.request(method, target, body, headers)
             answer = connection.getresponse()
-            return Response(answer.status, answer.getheaders(), answer.read())
+            response = Response(answer.status, answer.getheaders(), answer.read())
         finally:
             if connection is not self._kept:
                 connection.close()
+        contract.check(method, target, response)
+        return response
 
     def get(self, target, **headers):
         return self.request("GET", target, headers={k.replace("_", "-"): v for k, v in headers.items()})
@@ -139,7 +144,9 @@ class Api:
         """Opens a streamed GET; returns (connection, answer): close the connection when done."""
         connection = _Connection(self.address, timeout)
         connection.request("GET", target, headers=headers or {})
-        return connection, connection.getresponse()
+        answer = connection.getresponse()
+        contract.check("GET", target, Response(answer.status, answer.getheaders(), b""), body=False)
+        return connection, answer
 
     # -- batches --------------------------------------------------------------------------------
     def submit(self, document, query="", media_type=JSON, headers=None, timeout=120):

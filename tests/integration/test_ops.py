@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import time
 
-import jsonschema
 import pytest
 
 import harness
@@ -66,46 +65,6 @@ def test_metrics_count_what_happens(api, origin, host):
     before = count("succeeded"), count("failed")
     api.run([origin.url("/ok", host)] * 5 + [origin.url("/status/404", host)] * 2)
     assert (count("succeeded"), count("failed")) == (before[0] + 5, before[1] + 2)
-
-
-# -- the schema ---------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def openapi(daemon):
-    return daemon.api.get_json("/openapi.json")
-
-
-def test_openapi_is_served(openapi):
-    assert openapi["openapi"].startswith("3.1")
-    for path in ("/v1/batches", "/v1/batches/{id}", "/v1/batches/{id}/results", "/v1/hosts", "/v1/stats", "/livez"):
-        assert path in openapi["paths"], path
-
-
-def validator(openapi, path, method, status):
-    """A validator of that answer's JSON."""
-    answer = openapi["paths"][path][method]["responses"][status]
-    if "$ref" in answer:
-        answer = openapi["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
-    schema = next(iter(answer["content"].values()))["schema"]
-    return jsonschema.Draft202012Validator({**schema, "components": openapi["components"]})
-
-
-def test_answers_agree_with_the_schema(api, openapi, origin, host):
-    urls = [origin.url(path, host) for path in ("/ok", "/status/404", "/redirect/1", "/gzip")]
-    batch = api.submit({"urls": urls, "name": "schema", "metadata": {"k": 1}})
-    validator(openapi, "/v1/batches", "post", "202").validate(batch)
-    api.wait(batch["id"])
-    one = f"/v1/batches/{batch['id']}"
-    answers = [("/v1/batches", "/v1/batches"), ("/v1/batches/{id}", one),
-               ("/v1/batches/{id}/results", one + "/results?include=headers,body,attempts"),
-               ("/v1/batches/{id}/tasks/{index}", one + "/tasks/1"), ("/v1/hosts", "/v1/hosts"),
-               ("/v1/hosts/{host}", f"/v1/hosts/{host}"), ("/v1/stats", "/v1/stats")]
-    for path, target in answers:
-        validator(openapi, path, "get", "200").validate(api.get_json(target))
-
-
-def test_problems_agree_with_the_schema(api, openapi):
-    problem = assert_problem(api.post("/v1/batches", ["nonsense"]), 422)
-    validator(openapi, "/v1/batches", "post", "422").validate(problem)
 
 
 # -- configuration ------------------------------------------------------------------------------

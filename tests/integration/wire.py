@@ -3,6 +3,7 @@
 import socket
 import time
 
+import contract
 from api import Response, connect
 
 
@@ -53,6 +54,8 @@ def parse_responses(data, methods=None):
             assert len(data) >= length, f"body of {len(data)} bytes, promised {length}"
             body, data = data[:length], data[length:]
         responses.append(Response(int(status), headers, body))
+        if int(status) >= 400 and method != "HEAD":
+            contract.check_problem(responses[-1], lines[0])
     return responses
 
 
