@@ -88,6 +88,11 @@ static void post_retry(struct flight *f, struct transfer_result *r, int64_t at, 
     fill_attempt(f, r, &m->attempt);
     m->not_before_at = at;
     m->counts = counts;
+    // Elsewhere, after a redirect, the host's worker hears of it from the store, a little later.
+    struct host *h = worker_find_host(f->worker, m->ref.host);
+    if (h) {
+        worker_expect_retry(f->worker, h, at);
+    }
     outbox_put(&f->worker->outbox, &m->msg);
 }
 

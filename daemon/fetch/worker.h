@@ -154,6 +154,8 @@ void worker_report_host(struct worker *w, struct host *h); // its block changed:
 // worker_claims.c
 void worker_on_work(struct worker *w, const struct work *m);
 void worker_on_claimed(struct worker *w, const struct claimed *m);
+void worker_expect_retry(struct worker *w, struct host *h, int64_t at); // wall clock
+void worker_note_work(struct host *h); // there is something to claim
 void worker_claim(struct worker *w, struct host *h, const struct host_clock *now);
 void worker_scan(struct worker *w);
 void worker_scan_later(struct worker *w);

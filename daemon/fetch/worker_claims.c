@@ -148,12 +148,22 @@ void worker_on_claimed(struct worker *w, const struct claimed *m)
     bool told = h->work == HOST_ASKED_TOLD;
     h->work = told || m->more ? HOST_WORK : HOST_DRY;
     h->claim_after_ms = n == 0 && !told ? now_ms + EMPTY_PAUSE_MS : 0;
-    h->next_due_ms = 0;
     if (m->next_due_at > 0) {
-        int64_t in_ms = m->next_due_at - clock_wall_at();
-        h->next_due_ms = now_ms + (in_ms > 0 ? in_ms : 1);
+        worker_expect_retry(w, h, m->next_due_at);
     }
     worker_touch(w, h);
+}
+
+// A time already expected stays, if it is earlier: this answer may have been written before the
+// store took that retry. At worst it costs an empty claim.
+void worker_expect_retry(struct worker *w, struct host *h, int64_t at)
+{
+    int64_t in_ms = at - clock_wall_at();
+    int64_t due_ms = clock_monotonic_ms() + (in_ms > 0 ? in_ms : 1);
+    if (h->next_due_ms == 0 || due_ms < h->next_due_ms) {
+        h->next_due_ms = due_ms;
+        worker_touch(w, h);
+    }
 }
 
 int worker_release_window(struct worker *w, struct host *h)
@@ -181,13 +191,18 @@ int worker_release_window(struct worker *w, struct host *h)
 
 // ---- hosts with work
 
-static void told_of_work(struct worker *w, struct host *h)
+void worker_note_work(struct host *h)
 {
     if (h->work == HOST_DRY) {
         h->work = HOST_WORK;
     } else if (h->work == HOST_ASKED) {
         h->work = HOST_ASKED_TOLD; // the answer may have been written before this work came
     }
+}
+
+static void told_of_work(struct worker *w, struct host *h)
+{
+    worker_note_work(h);
     h->claim_after_ms = 0;
     worker_touch(w, h);
 }

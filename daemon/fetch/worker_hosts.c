@@ -237,7 +237,7 @@ static void review(struct worker *w, struct host *h)
     list_push_back(&w->hosts, &h->by_age);
     if (h->next_due_ms > 0 && h->next_due_ms <= now.us / 1000) {
         h->next_due_ms = 0;
-        h->work = h->work == HOST_DRY ? HOST_WORK : h->work;
+        worker_note_work(h);
     }
     worker_claim(w, h, &now);
     count_blocked(w, h, &now);

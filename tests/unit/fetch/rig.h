@@ -257,7 +257,6 @@ static void rig_on_retry(struct rig *r, struct retry_later *m)
         t->last_retry->msg.free(&t->last_retry->msg);
     }
     t->last_retry = m;
-    rig_tell_host(r, t->host); // the empty claim learns when it is due
 }
 
 static void rig_on_release(struct rig *r, const struct release *m)
