@@ -9,7 +9,9 @@ sometimes again while it starts. Then: the database is sound and free of contrad
 all of it is run to its end; each task has one result, numbered 1..n, which is what the origin server sent; and no
 result that was ever seen has changed.
 """
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 import random
+import shutil
 import signal
 import time
 
@@ -22,7 +24,9 @@ from submitters import Observer, Submitter, replay
 
 READY_S = 5
 DRAIN_S = 90
-CYCLES_OF_A_DATABASE = 20
+CLIENTS = 4
+CYCLES_OF_A_LIFE = 10
+NOTHING_TOLD = {"cycles": 0, "batches": 0, "tasks": 0, "unanswered": 0, "slowest start": 0.0}
 
 
 class Life:
@@ -34,12 +38,12 @@ class Life:
         self.hosts = [f"127.0.0.{i}" for i in range(2, 10)]
         self.daemon = Daemon(folder, {"fetch": {"host_concurrency": 20, "concurrency": 100}})
         self.finished = {}  # batch id -> its results, which must stay
-        self.told = {"batches": 0, "tasks": 0, "unanswered": 0, "slowest start": 0.0}
+        self.told = dict(NOTHING_TOLD)
 
     # -- one cycle ------------------------------------------------------------------------------
     def cycle(self):
         self.start()
-        clients = [Submitter(self.daemon.api, self.origin, self.hosts, self.chance.random()) for _ in range(5)]
+        clients = [Submitter(self.daemon.api, self.origin, self.hosts, self.chance.random()) for _ in range(CLIENTS)]
         observer = Observer(self.daemon.api, clients, self.chance.random())
         for thread in [*clients, observer]:
             thread.start()
@@ -48,8 +52,10 @@ class Life:
             self.daemon.signal(signal.SIGTERM)
             time.sleep(self.chance.uniform(0, 0.05))
         self.daemon.kill()
+        observer.is_over.set()
         for thread in [*clients, observer]:
-            thread.join(60)
+            thread.join(30)
+            assert not thread.is_alive(), "a client waits for a daemon that is gone"
             if thread.failure:
                 raise thread.failure
         check_database(self.daemon)
@@ -68,6 +74,7 @@ class Life:
         self.check_everything_else()
         self.daemon.kill()
         check_database(self.daemon)
+        self.told["cycles"] += 1
 
     def start(self):
         if self.daemon.process is not None:
@@ -174,28 +181,17 @@ class Life:
             assert api.results(batch_id) == self.finished[batch_id]
 
 
-def campaign_kill(chosen, folder):
-    origin = Origin(10)
-    chance = random.Random(chosen.seed)
-    sums = {"batches": 0, "tasks": 0, "unanswered": 0, "slowest start": 0.0}
-    done, end, life = 0, time.monotonic() + chosen.seconds, None
+def live(folder, origin, seed, cycles):
+    """A database's life of so many cycles; what there is to tell of it."""
+    life = Life(folder, origin, seed)
     try:
-        while done < chosen.cycles if not chosen.seconds else time.monotonic() < end:
-            if done % CYCLES_OF_A_DATABASE == 0:
-                life = Life(folder / f"life-{done // CYCLES_OF_A_DATABASE}", origin, chance.random())
+        for _ in range(cycles):
             life.cycle()
-            done += 1
-            if done % CYCLES_OF_A_DATABASE == 0:
-                add(sums, life.told)
-                campaign.progress(f"{done} cycles {sums}")
-        if done % CYCLES_OF_A_DATABASE:
-            add(sums, life.told)
     finally:
-        if life and life.daemon.process:
+        if life.daemon.process:
             life.daemon.kill()
-        origin.stop()
-    return (f"{done} cycles, {sums['batches']} batches with {sums['tasks']} results checked, {sums['unanswered']} "
-            f"submissions cut off by the kill, slowest start {sums['slowest start']:.2f} s")
+    shutil.rmtree(folder)
+    return life.told
 
 
 def add(sums, told):
@@ -203,5 +199,50 @@ def add(sums, told):
         sums[name] = max(sums[name], value) if name == "slowest start" else sums[name] + value
 
 
+class Lives:
+    """Runs lives side by side, since a cycle mostly waits: for the kill, for origin servers, for processes."""
+
+    def __init__(self, chosen, folder, origin):
+        self.chosen, self.folder, self.origin = chosen, folder, origin
+        self.end = time.monotonic() + chosen.seconds
+        self.begun = 0  # cycles
+        self.sums = dict(NOTHING_TOLD)
+
+    def are_more_wanted(self):
+        return time.monotonic() < self.end if self.chosen.seconds else self.begun < self.chosen.cycles
+
+    def begin(self, pool):
+        cycles = CYCLES_OF_A_LIFE if self.chosen.seconds else min(CYCLES_OF_A_LIFE, self.chosen.cycles - self.begun)
+        name = f"{self.chosen.seed}-{self.begun // CYCLES_OF_A_LIFE}"
+        self.begun += cycles
+        return pool.submit(live, self.folder / name, self.origin, name, cycles)
+
+    def run(self):
+        told_at = time.monotonic()
+        with ProcessPoolExecutor(self.chosen.jobs) as pool:
+            under_way = set()
+            while under_way or self.are_more_wanted():
+                while len(under_way) < self.chosen.jobs and self.are_more_wanted():
+                    under_way.add(self.begin(pool))
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for life in done:
+                    add(self.sums, life.result())
+                if time.monotonic() - told_at > 60:
+                    told_at = time.monotonic()
+                    campaign.progress(str(self.sums))
+
+
+def campaign_kill(chosen, folder):
+    origin = Origin(10)
+    try:
+        lives = Lives(chosen, folder, origin)
+        lives.run()
+    finally:
+        origin.stop()
+    sums = lives.sums
+    return (f"{sums['cycles']} cycles, {sums['batches']} batches with {sums['tasks']} results checked, "
+            f"{sums['unanswered']} submissions cut off by the kill, slowest start {sums['slowest start']:.2f} s")
+
+
 if __name__ == "__main__":
-    campaign.run(campaign_kill, campaign.options(__doc__.split("\n")[0], cycles=12, seconds=0))
+    campaign.run(campaign_kill, campaign.options(__doc__.split("\n")[0], cycles=40, seconds=0, jobs=4))

@@ -210,6 +210,10 @@ class Origin:
         about = json.loads(self.process.stdout.readline())
         self.ports, self.ca_file = about["ports"], about.get("ca_file")
 
+    def __getstate__(self):
+        """What another process needs to use it; only the one that started it can stop it."""
+        return {"ports": self.ports, "ca_file": self.ca_file}
+
     def url(self, path, host="127.0.0.1", port="http"):
         scheme = "https" if port.startswith("tls") else "http"
         return f"{scheme}://{host}:{self.ports[port]}{path}"
