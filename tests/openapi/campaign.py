@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""openapi.json by the eyes of others: two linters without a warning, and clients that public generators make of it
+at work against a daemon. Run it by `scripts/campaign openapi`; it needs node, npm and its registry."""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+DOCUMENT = TOP / "schema" / "openapi.json"
+sys.path[:0] = [str(HERE.parent / "integration"), str(HERE.parent / "origin")]
+
+import harness  # noqa: E402
+
+SKIPPED = 77
+TOOLS = ["@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3", "@hey-api/openapi-ts@0.99.0", "openapi-typescript@7.13.0",
+         "openapi-fetch@0.17.0", "quicktype@26.0.0", "typescript@5.9.3", "@types/node@20.19.25"]
+
+
+def run(folder, *command):
+    print("+", *(pathlib.Path(part).name if "/" in str(part) else part for part in command), flush=True)
+    environment = {**os.environ, "PATH": f"{folder}/node_modules/.bin:{os.environ['PATH']}", "NO_COLOR": "1",
+                   "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+    done = subprocess.run([str(part) for part in command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    if done.returncode != 0:
+        raise SystemExit(f"{done.stdout}\nopenapi: FAILED: {command[0]} exited with {done.returncode}")
+    return done.stdout
+
+
+def install(folder):
+    (folder / "package.json").write_text('{"private": true, "type": "module"}')
+    run(folder, "npm", "install", "--no-audit", "--no-fund", "--no-save", *TOOLS)
+
+
+def lint(folder):
+    told = run(folder, "redocly", "lint", DOCUMENT)
+    if "warning" in told:
+        raise SystemExit(told)
+    (folder / "rules.yaml").write_text('extends: ["spectral:oas"]\n')
+    run(folder, "spectral", "lint", "--fail-severity", "hint", "--ruleset", "rules.yaml", DOCUMENT)
+
+
+def schemas_alone():
+    """The schemas as plain JSON Schema, whose times are texts: quicktype's classes would need dateutil for them."""
+    def plain(value):
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items() if k != "format"}
+        if isinstance(value, list):
+            return [plain(v) for v in value]
+        return value.replace("#/components/schemas/", "#/definitions/") if isinstance(value, str) else value
+
+    schemas = plain(json.loads(DOCUMENT.read_text())["components"]["schemas"])
+    return {"type": "object", "properties": {name: {"$ref": f"#/definitions/{name}"} for name in schemas},
+            "definitions": schemas}
+
+
+def generate(folder):
+    for name in ("sdk.ts", "typed.ts", "models.py", "tsconfig.json"):
+        shutil.copy(HERE / name, folder)
+    run(folder, "openapi-ts", "--input", DOCUMENT, "--output", "generated", "--client", "@hey-api/client-fetch",
+        "--no-log-file")
+    run(folder, "openapi-typescript", DOCUMENT, "--default-non-nullable", "false", "--output", "schema.d.ts")
+    run(folder, "tsc")
+    (folder / "answers.json").write_text(json.dumps(schemas_alone()))
+    run(folder, "quicktype", "--lang", "python", "--python-version", "3.7", "--src-lang", "schema", "--top-level",
+        "Answers", "--out", "generated.py", "answers.json")
+
+
+def use(folder):
+    origin = harness.Origin()
+    ok, missing = origin.url("/ok"), origin.url("/status/404")
+    try:
+        with harness.Daemon(folder / "daemon") as daemon:
+            base = f"http://127.0.0.1:{daemon.tcp_port}"
+            print(run(folder, "node", "js/sdk.js", base, ok, missing), end="")
+            print(run(folder, "node", "js/typed.js", base, ok), end="")
+            print(run(folder, "/usr/bin/python3", "models.py", base, ok, missing), end="")
+    finally:
+        origin.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="keep what was generated")
+    keep = parser.parse_args().keep
+    if not shutil.which("npm"):
+        print("openapi: SKIPPED: there is no npm here")
+        return SKIPPED
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="gatherd-openapi-"))
+    try:
+        install(folder)
+        lint(folder)
+        generate(folder)
+        use(folder)
+    finally:
+        if keep:
+            print(f"openapi: everything is in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    print("openapi: linted without a warning; three generated clients work")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
