@@ -34,8 +34,6 @@
 
 #define DRAIN_MS      30000
 #define DRAIN_STEP_MS 20
-// A part that has not turned for so long keeps the watchdog unfed.
-#define BEAT_LIMIT_MS 20000
 
 enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_DRAINING };
 
@@ -182,11 +180,14 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     }
 }
 
+// Three times in the watchdog's period every other thread is asked to turn; fed is whoever did
+// since the last time. So a thread that stands still for a period and a third, or this one for a
+// period, ends the daemon.
 static void on_watchdog(void *ctx)
 {
     struct daemon *d = ctx;
     int64_t silent_ms = clock_monotonic_ms() - port_oldest_beat_ms(d);
-    if (silent_ms < BEAT_LIMIT_MS + d->watchdog_ms) {
+    if (silent_ms < d->watchdog_ms / 4) {
         notify_state("WATCHDOG=1");
     } else {
         log_error("a thread does not turn, the watchdog is not fed silent_ms=%lld",

@@ -28,7 +28,10 @@ static void sample_rates(void *ctx)
         .bytes = metrics_get(m, METRIC_BYTES_RECEIVED),
     };
     rates_add(&a->rates, &sample);
-    timer_set_ms(&a->rates_timer, RATES_EVERY_MS);
+    a->rates_rest = rates_are_zero(&a->rates) && metrics_get(m, METRIC_TRANSFERS_IN_FLIGHT) == 0;
+    if (!a->rates_rest) {
+        timer_set_ms(&a->rates_timer, RATES_EVERY_MS);
+    }
 }
 
 static int start_server(struct api *a, const struct config *config, const int *fds, size_t n_fds,
@@ -82,6 +85,10 @@ int api_new(struct loop *loop, const struct config *config, const struct api_por
 
 static void on_changed(struct api *a, const struct changed *changed)
 {
+    if (a->rates_rest) {
+        rates_add_rest(&a->rates, clock_monotonic_ms() - RATES_EVERY_MS);
+        sample_rates(a);
+    }
     // The cache first: those who are woken read from it.
     for (size_t i = 0; i < changed->n; i++) {
         snapshot_cache_change(a->cache, &changed->v[i]);

@@ -27,6 +27,7 @@ struct api {
     struct timer waiter_timer, rates_timer;
     int64_t waiter_due_ms; // when waiter_timer fires; INT64_MAX: it is not set
     struct rates rates;
+    bool rates_rest;         // nothing grows: no sample is taken until something does
     struct pending *pending; // by token (pending.c)
     struct uplink *uplinks;  // by number (uplink.c)
     uint64_t next_number;    // of tokens and uploads

@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "daemon/api/context.h"
 
-#define STUCK_AFTER_MS 15000 // threads beat once a second
+#define STUCK_AFTER_MS 15000 // since a thread was asked to turn
 
 extern const char openapi_json_start[], openapi_json_end[];
 
@@ -118,6 +118,8 @@ void handle_metrics(struct request *r)
     struct metrics *m = api->ports.metrics;
     struct answer a = answer_json(200);
     a.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    api->ports.oldest_beat_ms(
+        api->ports.ctx); // an idle store looks at its disk for the next reading
     metrics_set(m, METRIC_HTTP_CONNECTIONS, http_server_connections(api->server));
     buf_append_str(&a.body, "# HELP gatherd_build_info The version that runs.\n"
                             "# TYPE gatherd_build_info gauge\n"

@@ -16,6 +16,21 @@ static const struct rate_sample *back(const struct rates *r, size_t i)
     return &r->v[(r->next + RATES_SAMPLES - 1 - i) % RATES_SAMPLES];
 }
 
+bool rates_are_zero(const struct rates *r)
+{
+    const struct rate_sample *last = back(r, 0), *first = back(r, r->n - 1);
+    return last->results == first->results && last->bytes == first->bytes;
+}
+
+void rates_add_rest(struct rates *r, int64_t at_ms)
+{
+    struct rate_sample same = *back(r, 0);
+    if (at_ms > same.at_ms) {
+        same.at_ms = at_ms;
+        rates_add(r, &same);
+    }
+}
+
 struct rate rates_over(const struct rates *r, int64_t window_ms)
 {
     if (r->n < 2) {

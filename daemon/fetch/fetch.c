@@ -5,6 +5,7 @@
 #include "daemon/fetch/fetch.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -102,6 +103,9 @@ int fetch_start(struct fetch *f, const struct fetch_ports *ports, struct err *e)
             return err_set_errno(e, r,
                                  "cannot start a fetch thread"); // fetch_free joins the others
         }
+        char name[16];
+        snprintf(name, sizeof(name), "fetch%u", i);
+        pthread_setname_np(f->threads[i], name);
         f->n_started++;
     }
     return 0;

@@ -15,8 +15,6 @@
 // As asyncio's loop.slow_callback_duration.
 #define SLOW_CALLBACK_US 100000
 
-enum { KIND_BEAT = 1, KIND_STOP };
-
 struct service {
     struct service *next;
     struct loop *loop;
@@ -31,9 +29,8 @@ struct loop {
     char name[16];
     struct event_base *base;
     struct service *services;
-    struct mailbox *own; // beats and stops come through here
+    struct mailbox *own; // stops come through here, and beats are asked for
     _Atomic int64_t lag_us;
-    _Atomic int64_t asked_ms; // since when a beat has been asked for; 0: it was given
 };
 
 static void free_message(struct message *m)
@@ -44,22 +41,8 @@ static void free_message(struct message *m)
 static void on_own_message(void *ctx, struct message *m)
 {
     struct loop *l = ctx;
-    if (m->kind == KIND_STOP) {
-        event_base_loopbreak(l->base);
-    } else {
-        atomic_store(&l->asked_ms, 0);
-    }
+    event_base_loopbreak(l->base);
     free_message(m);
-}
-
-static void post_own(struct loop *l, unsigned kind)
-{
-    struct message *m = calloc(1, sizeof(*m));
-    if (m != NULL) {
-        m->kind = kind;
-        m->free = free_message;
-        mailbox_post(l->own, m);
-    }
 }
 
 int loop_new(const char *name, struct err *e, struct loop **ret)
@@ -174,7 +157,11 @@ void loop_run(struct loop *l)
 
 void loop_stop(struct loop *l)
 {
-    post_own(l, KIND_STOP);
+    struct message *m = calloc(1, sizeof(*m));
+    if (m != NULL) {
+        m->free = free_message;
+        mailbox_post(l->own, m);
+    }
 }
 
 int64_t loop_take_lag_us(struct loop *l)
@@ -184,13 +171,7 @@ int64_t loop_take_lag_us(struct loop *l)
 
 int64_t loop_last_beat_ms(struct loop *l)
 {
-    int64_t now = clock_monotonic_ms();
-    int64_t asked = 0;
-    if (atomic_compare_exchange_strong(&l->asked_ms, &asked, now)) {
-        post_own(l, KIND_BEAT);
-        return now;
-    }
-    return asked;
+    return mailbox_beat_ms(l->own);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

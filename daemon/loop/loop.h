@@ -31,10 +31,7 @@ void loop_stop(struct loop *l); // any thread
 // Longest time one callback held the loop, in microseconds, since the last call. Any thread.
 int64_t loop_take_lag_us(struct loop *l);
 
-// For watchdog and readiness: a beat is asked for and given by the loop's next turn. Returns the
-// present time if none was outstanding, else since when one has been (monotonic ms): so a loop that
-// turns never looks old to whoever asks now and then, and an idle loop is woken by nobody else. Any
-// thread.
+// Whether the loop turns, as mailbox_beat_ms tells it. Any thread.
 int64_t loop_last_beat_ms(struct loop *l);
 
 // Mailboxes and timers are measured by themselves; other event callbacks that do real work stand

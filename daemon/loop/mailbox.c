@@ -5,15 +5,19 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 struct mailbox {
     pthread_mutex_t lock;
     struct list messages;
     size_t length;
     int fd;
+    _Atomic int64_t asked_ms; // since when a beat has been asked for; 0: it was given
 };
 
 int mailbox_new(struct err *e, struct mailbox **ret)
@@ -93,6 +97,7 @@ void mailbox_post_list(struct mailbox *mb, struct list *messages)
 void mailbox_take(struct mailbox *mb, struct list *ret)
 {
     uint64_t count;
+    atomic_store(&mb->asked_ms, 0);
     // Re-arm first: a message posted after the read wakes again, one posted before it is taken
     // below.
     if (read(mb->fd, &count, sizeof(count)) < 0) {
@@ -115,4 +120,15 @@ size_t mailbox_length(struct mailbox *mb)
     size_t n = mb->length;
     pthread_mutex_unlock(&mb->lock);
     return n;
+}
+
+int64_t mailbox_beat_ms(struct mailbox *mb)
+{
+    int64_t now = clock_monotonic_ms();
+    int64_t asked = 0;
+    if (atomic_compare_exchange_strong(&mb->asked_ms, &asked, now)) {
+        wake(mb);
+        return now;
+    }
+    return asked;
 }

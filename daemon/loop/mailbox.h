@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdint.h>
 
 #include "common/err.h"
 #include "common/list.h"
@@ -40,3 +41,9 @@ int mailbox_fd(const struct mailbox *mb);
 
 // Any thread: messages waiting now.
 size_t mailbox_length(struct mailbox *mb);
+
+// For watchdog and readiness, any thread: whether the receiver turns. Wakes it, and returns since
+// when it has been asked without taking its mailbox (monotonic ms): the present time if it owed no
+// answer. So a receiver that turns never looks old to whoever asks now and then, and an idle one is
+// woken by nobody else.
+int64_t mailbox_beat_ms(struct mailbox *mb);

@@ -6,12 +6,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/store/store_internal.h"
 
-#define IDLE_MS          1000
+#define FULL_MS          1000 // how often to look whether a full disk has space again
 #define CHECKPOINT_PAGES 8000
 
 struct config_message {
@@ -154,7 +155,6 @@ static void checkpoint(struct store *s)
 static void turn(struct store *s)
 {
     timers_look_at_clock(s);
-    atomic_store_explicit(&s->beat_ms, clock_monotonic_ms(), memory_order_relaxed);
     look_at_disk(s);
     struct list taken;
     list_init(&taken);
@@ -177,22 +177,29 @@ static void turn(struct store *s)
     metrics_set(s->ports.metrics, METRIC_TASKS_UNFINISHED, s->back.unfinished);
 }
 
-// How long the thread may sleep now.
-static int sleep_ms(const struct store *s)
+// Until there is a message, a timer is due, the wall clock is set, or what could not be done is to
+// be tried again.
+static void wait_for_work(struct store *s)
 {
-    int64_t wait = IDLE_MS;
-    int64_t now = clock_monotonic_ms();
     bool waiting =
         !list_empty(&s->urgent) || !list_empty(&s->uploads_in) || store_background_wanted(s);
-    if (s->stalled_ms > now) {
-        wait = s->stalled_ms - now;
+    int64_t stalled_ms = s->stalled_ms - clock_monotonic_ms();
+    bool stalled = s->dead || stalled_ms > 0;
+    int timeout_ms = atomic_load(&s->full) ? FULL_MS : -1;
+    if (s->dead) {
+        timeout_ms = -1;
+    } else if (stalled) {
+        timeout_ms = (int)stalled_ms;
     } else if (waiting) {
-        wait = 0;
-    } else if (s->wake_at > 0) {
-        int64_t due = s->wake_at - clock_wall_at();
-        wait = due < 0 ? 0 : due < wait ? due : wait;
+        timeout_ms = 0;
+    } else {
+        timers_arm(s);
     }
-    return s->dead ? IDLE_MS : (int)wait;
+    struct pollfd p[] = {{.fd = mailbox_fd(s->mailbox), .events = POLLIN},
+                         {.fd = stalled ? -1 : s->timer_fd, .events = POLLIN}};
+    if (poll(p, 2, timeout_ms) < 0 && errno != EINTR) {
+        store_fatal(s, "poll: %s", strerror(errno));
+    }
 }
 
 static bool may_end(const struct store *s)
@@ -208,13 +215,9 @@ static void *run(void *arg)
         store_fatal(s, "%s", s->db.text);
     }
     store_post_answers(s);
-    do {
-        struct pollfd p = {.fd = mailbox_fd(s->mailbox), .events = POLLIN};
-        if (poll(&p, 1, sleep_ms(s)) < 0 && errno != EINTR) {
-            store_fatal(s, "poll: %s", strerror(errno));
-        }
-        turn(s);
-    } while (!may_end(s));
+    for (turn(s); !may_end(s); turn(s)) {
+        wait_for_work(s);
+    }
     return NULL;
 }
 
@@ -246,6 +249,9 @@ static void store_free(struct store *s)
     ledger_done(&s->ledger);
     db_close(&s->db);
     disk_done(&s->disk);
+    if (s->timer_fd >= 0) {
+        close(s->timer_fd);
+    }
     mailbox_free(&s->mailbox);
     free(s->settled);
     free(s->to_workers);
@@ -271,7 +277,8 @@ static struct store *store_new(const struct config *config, const struct store_p
     list_init(&s->to_api);
     list_init(&s->copies);
     ledger_init(&s->ledger, 0);
-    atomic_store(&s->beat_ms, clock_monotonic_ms());
+    s->timer_fd = -1;
+    s->armed_at = -1;
     s->disk_seen_ms = INT64_MIN / 2;
     s->path = strdup(config->store.path);
     s->to_workers = calloc(ports->n_workers, sizeof(struct list));
@@ -363,7 +370,7 @@ void store_post_config(struct store *s, const struct config *config)
 
 int64_t store_last_beat_ms(struct store *s)
 {
-    return atomic_load_explicit(&s->beat_ms, memory_order_relaxed);
+    return mailbox_beat_ms(s->mailbox);
 }
 
 bool store_is_full(struct store *s)

@@ -49,7 +49,6 @@ void store_close(struct store **s);
 // copied.
 void store_post_config(struct store *s, const struct config *config);
 
-// For readiness and the watchdog; any thread. Monotonic ms of the last time the store's loop
-// turned.
+// Whether the store turns, as mailbox_beat_ms tells it. Any thread. A turn also looks at the disk.
 int64_t store_last_beat_ms(struct store *s);
 bool store_is_full(struct store *s); // below the free-space watermark: submissions are refused

@@ -77,7 +77,6 @@ struct store {
 
     pthread_t thread;
     bool started, stopping, dead;
-    _Atomic int64_t beat_ms;
     _Atomic bool full;
     int64_t now_at;     // wall clock of this turn
     int64_t clock_ms;   // how far it was ahead of the monotonic clock
@@ -102,6 +101,8 @@ struct store {
     struct list copies; // struct copy_job, the first is under way
     struct background back, saved;
     int64_t wake_at;  // when a timer is due, 0: none
+    int64_t armed_at; // the wake_at that timer_fd is set to, -1: none
+    int timer_fd;     // readable at wake_at, and when the wall clock is set
     int64_t sweep_ms; // last look at what expires by the hour
 
     struct statements upload_sql, claim_sql, record_sql, control_sql, halt_sql, host_sql, timer_sql,
@@ -215,4 +216,5 @@ int timers_open(struct store *s, struct err *e);
 int timers_step(struct store *s);    // deadlines, retention, idempotency keys; inside a group
 bool timers_wanted(struct store *s); // is there anything of that
 int timers_next(struct store *s);    // sets wake_at
+void timers_arm(struct store *s);    // sets timer_fd to it
 void timers_look_at_clock(struct store *s); // every turn: sets now_at

@@ -2,7 +2,10 @@
 // What happens by the clock: retries and batches that come due, deadlines, retention, idempotency
 // keys. All times are in indexed columns, so that the next one is one seek away whatever is stored.
 // On the store's thread.
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -13,6 +16,7 @@
 #define RETRY_GRACE_MS 1000
 // Less is the clock being steered, or this thread having been slow between two readings.
 #define CLOCK_STEP_MS 1000
+#define FAR_MS        (365LL * 86400 * 1000)
 
 enum {
     SQL_NEXT_RETRY,
@@ -49,6 +53,10 @@ static const char *const sql[SQL__N] = {
 int timers_open(struct store *s, struct err *e)
 {
     s->sweep_ms = clock_monotonic_ms();
+    s->timer_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (s->timer_fd < 0) {
+        return err_set_errno(e, errno, "cannot create a timer");
+    }
     return db_prepare(&s->db, sql, SQL__N, e, &s->timer_sql);
 }
 
@@ -98,6 +106,10 @@ static int forget_batches(struct store *s)
 
 void timers_look_at_clock(struct store *s)
 {
+    uint64_t fired;
+    if (read(s->timer_fd, &fired, sizeof(fired)) > 0 || errno == ECANCELED) {
+        s->armed_at = -1;
+    }
     s->now_at = clock_wall_at();
     int64_t ahead_ms = s->now_at - clock_monotonic_ms();
     if (s->clock_ms != 0 && ahead_ms < s->clock_ms - CLOCK_STEP_MS) {
@@ -172,4 +184,19 @@ int timers_next(struct store *s)
     }
     s->wake_at = at;
     return 0;
+}
+
+void timers_arm(struct store *s)
+{
+    if (s->armed_at == s->wake_at) {
+        return;
+    }
+    // Without anything due it only waits for the clock to be set.
+    int64_t at = s->wake_at > 0 ? s->wake_at : s->now_at + FAR_MS;
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(at / 1000), .tv_nsec = (long)(at % 1000 * 1000000)}};
+    if (timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) ==
+        0) {
+        s->armed_at = s->wake_at;
+    }
 }

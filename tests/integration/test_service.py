@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The daemon under a service manager: passed sockets, notifications, the watchdog, and what the units say."""
+import contextlib
+import ctypes
 import ipaddress
 import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -229,6 +232,36 @@ def test_the_watchdog_is_fed_well_within_its_time(service, manager):
         begin = time.monotonic()
         manager.until("WATCHDOG")
         assert time.monotonic() - begin < 2
+
+
+@contextlib.contextmanager
+def held_thread(tid):
+    """One thread of a child stands still, as under a debugger; ptrace(2)."""
+    seize, interrupt, detach, wall = 0x4206, 0x4207, 17, 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+    for request in (seize, interrupt):
+        assert libc.ptrace(request, tid, None, None) == 0, os.strerror(ctypes.get_errno())
+    os.waitpid(tid, wall)
+    try:
+        yield
+    finally:
+        assert libc.ptrace(detach, tid, None, None) == 0, os.strerror(ctypes.get_errno())
+
+
+@pytest.mark.parametrize("name", ["store", "fetch0", "fetch1"])
+def test_the_watchdog_is_not_fed_while_a_thread_stands_still(service, manager, name):
+    daemon = service(env={**manager.env, "WATCHDOG_USEC": "1200000"}).start()
+    manager.until("WATCHDOG")
+    tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task").iterdir()
+    tid = next(int(t.name) for t in tasks if (t / "comm").read_text().strip() == name)
+    with held_thread(tid):
+        fed, deadline = 0, time.monotonic() + 2
+        with pytest.raises(TimeoutError):
+            while True:
+                fed += "WATCHDOG" in manager.next(max(0.01, deadline - time.monotonic()))
+        assert fed <= 2, "fed by what the thread did before, and once for having been asked"
+        assert "a thread does not turn" in daemon.log()
+    manager.until("WATCHDOG")  # and again when it goes on
 
 
 def test_no_watchdog_is_fed_that_is_not_for_this_process(service, manager):

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""A daemon without work costs nothing: no thread wakes by itself, and little memory is held."""
+import pathlib
+import re
+import time
+
+WATCH_S = 3
+
+
+def switches(daemon):
+    """{thread: how often it has gone to sleep}"""
+    tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task").glob("*")
+    status = {t.name: (t / "status").read_text() for t in tasks}
+    return {re.search(r"^Name:\s+(\S+)", s, re.M)[1] + f" ({tid})":
+            int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", s, re.M)[1]) for tid, s in status.items()}
+
+
+def test_an_idle_daemon_sleeps(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    daemon.api.run([origin.url("/ok", hosts.take())])  # a batch that its retention will end, a known host
+    daemon.restart()
+    time.sleep(1)  # answering the readiness checks has ended
+    before = switches(daemon)
+    assert len(before) == 4, "main, store and two workers"
+    time.sleep(WATCH_S)
+    after = switches(daemon)
+    woken = {name: n - before[name] for name, n in after.items() if n != before[name]}
+    assert not woken, woken
+    assert daemon.rss_kib() < 24 * 1024
+
+
+def test_an_idle_daemon_sees_its_disk_when_asked(own_daemon):
+    """Nobody looks while nothing happens, so a reading of the metrics makes the store look for the next."""
+    daemon = own_daemon()
+
+    def free():
+        return int(re.search(rb"^gatherd_store_free_bytes (\d+)$", daemon.api.get("/metrics").body, re.M)[1])
+    first = free()
+    ballast = pathlib.Path(daemon.db_path).parent / "ballast"
+    ballast.write_bytes(b"x" * (64 << 20))
+    deadline = time.monotonic() + 10
+    while free() > first - (32 << 20):
+        assert time.monotonic() < deadline, "the free space told does not follow"
+        time.sleep(0.2)
