@@ -219,6 +219,7 @@ int transfer_engine_new(struct loop *loop, const struct transfer_settings *s, st
         return err_set(err, ERR_SYSTEM, "no memory for the transfer engine");
     }
     e->metrics = m;
+    e->generation = 1;
     list_init(&e->running);
     list_init(&e->idle);
     buf_init(&e->scratch, OPTIONS_MAX_HEADER_BYTES + (size_t)4 * URL_MAX);
@@ -251,6 +252,7 @@ void transfer_engine_configure(struct transfer_engine *e, const struct transfer_
     }
     free_settings(&e->settings);
     e->settings = copy;
+    e->generation++;
     curl_loop_set_max_connections(e->curl, s->max_connections);
 }
 

@@ -120,6 +120,7 @@ static void on_head_complete(struct transfer *t)
     if (h->chunked && (h->length != RESPONSE_LENGTH_NONE || strcmp(h->version, "1.0") == 0)) {
         // RFC 9112 §6.1 and §6.3: read as chunked, but trust nothing behind it.
         curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+        t->plain_for = 0;
     }
     if (has_no_body(t)) {
         return;

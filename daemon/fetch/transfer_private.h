@@ -49,6 +49,9 @@ struct transfer {
     CURL *easy;
     char error_text[CURL_ERROR_SIZE];
     struct curl_slist *resolve, *fields; // `fields` NULL: the engine's default ones
+    // For which settings and scheme `easy` is set up for a request of which only the target
+    // differs; 0: it must be set up anew.
+    uint64_t plain_for;
 
     // the request
     const struct task_options *options;
@@ -91,6 +94,7 @@ struct transfer_engine {
     struct curl_loop *curl;
     struct metrics *metrics;
     struct transfer_settings settings; // strings owned
+    uint64_t generation;               // of the settings; never 0
     EVP_MD *sha256;
     struct curl_slist *default_fields;
     struct buf scratch;

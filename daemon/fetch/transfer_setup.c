@@ -12,9 +12,10 @@
 // Pins are used within moments; how long they live bounds what libcurl's table of them holds, which
 // it walks after every transfer.
 #define PIN_SECONDS 10L
-// libcurl 7.88 never finishes an HTTP/2 answer whose head exceeds this buffer; nghttp2 takes heads
-// of up to 64 KiB.
-#define BUFFER_SIZE 102400L
+// libcurl allocates this for each transfer anew. 7.88 never finishes an HTTP/2 answer whose head
+// exceeds it, and nghttp2 takes heads of up to 64 KiB; without TLS there is no HTTP/2.
+#define BUFFER_SIZE     (64 * 1024L)
+#define TLS_BUFFER_SIZE 102400L
 
 static int check(CURLcode code)
 {
@@ -95,21 +96,27 @@ static int pin_proxy(struct transfer *t)
 
 static int set_target(struct transfer *t, const struct transfer_request *r)
 {
-    const char *proxy = t->options->proxy;
-    if (check(curl_easy_setopt(t->easy, CURLOPT_URL, r->url_text)) < 0 ||
-        check(curl_easy_setopt(t->easy, CURLOPT_PROXY, proxy ? proxy : "")) <
-            0 || // "": none, whatever the environment says
-        check(curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "")) < 0) {
+    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->options->connect_timeout_ms);
+    if (check(curl_easy_setopt(t->easy, CURLOPT_URL, r->url_text)) < 0) {
         return -1;
     }
-    curl_easy_setopt(t->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_DNS_CACHE_TIMEOUT, PIN_SECONDS);
-    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->options->connect_timeout_ms);
-    if (proxy) {
+    if (t->options->proxy) {
         return t->n_addresses > 0 ? pin_proxy(t) : 0;
     }
     return t->literal || t->n_addresses == 0 ? 0 : pin(t, r->url->host, r->url->port);
+}
+
+static int set_route(struct transfer *t)
+{
+    const char *proxy = t->options->proxy;
+    curl_easy_setopt(t->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_DNS_CACHE_TIMEOUT, PIN_SECONDS);
+    // "": none, whatever the environment says
+    if (check(curl_easy_setopt(t->easy, CURLOPT_PROXY, proxy ? proxy : "")) < 0) {
+        return -1;
+    }
+    return check(curl_easy_setopt(t->easy, CURLOPT_NOPROXY, ""));
 }
 
 // ---- how
@@ -124,7 +131,7 @@ static int set_protocol(struct transfer *t, bool send_body)
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, t->https ? TLS_BUFFER_SIZE : BUFFER_SIZE);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
@@ -230,13 +237,41 @@ static int set_fields(struct transfer *t, const struct transfer_request *r)
     return check(curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->fields));
 }
 
-int transfer_setup(struct transfer *t, const struct transfer_request *r)
+// ---- all of it
+
+// What nearly all requests look like: nothing of them but the target is in the handle's options.
+static bool is_plain(const struct transfer *t)
+{
+    const struct task_options *o = t->options;
+    return t->method == METHOD_GET && !o->body && !o->proxy && o->n_headers == 0 && o->verify_tls;
+}
+
+static int set_up_anew(struct transfer *t, const struct transfer_request *r)
 {
     bool send_body = r->send_body && t->options->body;
     curl_easy_reset(t->easy);
     transfer_callbacks_install(t);
-    if (set_target(t, r) < 0 || set_protocol(t, send_body) < 0 || set_method(t, send_body) < 0) {
+    if (set_route(t) < 0 || set_target(t, r) < 0 || set_protocol(t, send_body) < 0 ||
+        set_method(t, send_body) < 0) {
         return -1;
     }
     return set_fields(t, r);
+}
+
+int transfer_setup(struct transfer *t, const struct transfer_request *r)
+{
+    bool plain = is_plain(t);
+    uint64_t set_for = t->plain_for;
+    uint64_t wanted = t->engine->generation << 1 | (t->https ? 1 : 0);
+    t->plain_for = 0;
+    if (plain && set_for == wanted) {
+        curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL); // those of its last request are freed
+        if (set_target(t, r) < 0) {
+            return -1;
+        }
+    } else if (set_up_anew(t, r) < 0) {
+        return -1;
+    }
+    t->plain_for = plain ? wanted : 0;
+    return 0;
 }
