@@ -24,9 +24,20 @@ void buf_reset(struct buf *b);            // length 0, keeps memory, clears `fai
 int buf_reserve(struct buf *b, size_t n); // room for n more bytes; -1 if that cannot be
 int buf_append(struct buf *b, const void *p, size_t n);
 int buf_append_str(struct buf *b, const char *s);
-int buf_append_char(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
+
+// Inline, since JSON is made of it.
+static inline int buf_append_char(struct buf *b, char c)
+{
+    if (b->len >= b->max || b->len + 1 >= b->cap) {
+        return buf_append(b, &c, 1);
+    }
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
+    return 0;
+}
+
 char *buf_steal(struct buf *b,
                 size_t *ret_len); // the caller frees; "" if nothing was appended; NULL on failure
