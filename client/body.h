@@ -9,12 +9,17 @@
 #include "client/app.h"
 
 struct body_target {
-    int fd;             // -1: standard output
-    bool refuse_binary; // fail before writing when the first bytes are no text (a terminal would
-                        // suffer)
-    bool refused;       // set when that happened
+    int fd;                        // -1: standard output
+    const struct output *terminal; // shown there: text made safe, and binary refused before the
+                                   // first byte; NULL: bytes as they are
+    bool refused;                  // set when that happened
     bool started;
+    char held[5]; // the beginning of a character whose end is still to come, and a NUL
+    size_t n_held;
 };
+
+// `out` if standard output is a terminal, else NULL.
+const struct output *body_terminal(const struct output *out);
 
 int body_target_write(struct body_target *to, const char *p, size_t n, struct err *e);
 int body_copy(struct app *app, const char *id, int64_t index, struct body_target *to,

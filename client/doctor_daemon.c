@@ -187,7 +187,7 @@ static void check_queue(struct doctor *d, const json_t *stats)
     char unfinished[FORMAT_SIZE], flying[FORMAT_SIZE];
     format_count(field_int(tasks, "unfinished"), unfinished);
     format_count(field_int(tasks, "in_flight"), flying);
-    doctor_ok(d, "queue", "%s unfinished tasks, %s in flight", unfinished, flying);
+    doctor_ok(d, "queue", "%s unfinished, %s in flight", unfinished, flying);
     if (blocked > 0) {
         doctor_warn(d, "hosts",
                     "nothing, as a rule: they are asked again later; gather hosts shows when",
@@ -229,8 +229,7 @@ static void check_dns(struct doctor *d)
                     "gatherd.conf",
                     "%.0f of the daemon's %.0f lookups failed", failed, sent);
     } else {
-        doctor_ok(d, "dns", "%.0f lookups by the daemon since its start, %.0f failed", sent,
-                  failed);
+        doctor_ok(d, "dns", "%.0f of the daemon's %.0f lookups failed", failed, sent);
     }
     reply_done(&reply);
 }

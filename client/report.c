@@ -3,6 +3,7 @@
 #include "client/report.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -137,11 +138,78 @@ int report_batch(const struct output *out, const json_t *batch)
     output_field(out, "priority", text.data ? text.data : "");
     buf_done(&text);
     lines += field_if(out, batch, "created_at", "created");
-    lines += field_if(out, batch, "not_before_at", "not before");
+    lines += field_if(out, batch, "not_before", "not before");
     lines += field_if(out, batch, "started_at", "started");
     lines += field_if(out, batch, "deadline_at", "deadline");
     lines += field_if(out, batch, "cancel_requested_at", "cancelled at");
     lines += field_if(out, batch, "finished_at", "finished");
     lines += field_if(out, batch, "retry_of", "retry of");
     return lines;
+}
+
+// One line of the overview.
+__attribute__((format(printf, 3, 4))) static void say(const struct output *out, const char *name,
+                                                      const char *format, ...)
+{
+    struct buf text = BUF_INIT(VALUE_MAX);
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    output_field(out, name, text.data ? text.data : "");
+    buf_done(&text);
+}
+
+// The member as a count with separators: "4,812".
+static const char *count(const json_t *object, const char *key, char ret[FORMAT_SIZE])
+{
+    format_count(field_int(object, key), ret);
+    return ret;
+}
+
+static const char *size(const json_t *object, const char *key, char ret[FORMAT_SIZE])
+{
+    format_size((uint64_t)field_int(object, key), ret);
+    return ret;
+}
+
+static void report_rates(const struct output *out, const json_t *rates)
+{
+    const json_t *last_10s = json_object_get(rates, "last_10s");
+    const json_t *last_60s = json_object_get(rates, "last_60s");
+    char now[FORMAT_SIZE], minute[FORMAT_SIZE], bytes[FORMAT_SIZE];
+    format_rate(json_number_value(json_object_get(last_10s, "results_per_s")), now);
+    format_rate(json_number_value(json_object_get(last_60s, "results_per_s")), minute);
+    size(last_10s, "bytes_per_s", bytes);
+    say(out, "rate", "%s and %s/s over 10 s, %s over a minute", now, bytes, minute);
+}
+
+void report_stats(const struct output *out, const json_t *stats)
+{
+    const json_t *tasks = json_object_get(stats, "tasks"), *hosts = json_object_get(stats, "hosts");
+    const json_t *batches = json_object_get(stats, "batches"),
+                 *http = json_object_get(stats, "http");
+    const json_t *store = json_object_get(stats, "store");
+    char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE], d[FORMAT_SIZE];
+    format_duration(field_int(stats, "uptime_ms"), a);
+    say(out, "version", "%s, up %s%s", field_str(stats, "version"), a,
+        field_true(stats, "draining") ? ", shutting down" : "");
+    say(out, "queue", "%s unfinished, %s in flight", count(tasks, "unfinished", a),
+        count(tasks, "in_flight", b));
+    say(out, "ended", "%s succeeded, %s failed, %s cancelled, %s expired",
+        count(tasks, "succeeded", a), count(tasks, "failed", b), count(tasks, "cancelled", c),
+        count(tasks, "expired", d));
+    say(out, "attempts", "%s, retried: %s", count(tasks, "attempts", a),
+        count(tasks, "retried", b));
+    say(out, "batches", "%s accepted, %s finished", count(batches, "accepted", a),
+        count(batches, "finished", b));
+    say(out, "hosts", "%s active, %s to be left alone for now", count(hosts, "active", a),
+        count(hosts, "blocked", b));
+    report_rates(out, json_object_get(stats, "rates"));
+    say(out, "received", "%s", size(stats, "bytes_received", a));
+    say(out, "database", "%s, %s free on its disk%s", size(store, "bytes", a),
+        size(store, "free_bytes", b),
+        field_true(store, "full") ? ": full, nothing new is accepted" : "");
+    say(out, "api", "%s requests, connections: %s, waiting: %s", count(http, "requests", a),
+        count(http, "connections", b), count(http, "waiters", c));
 }

@@ -92,12 +92,14 @@ int verb_ls(struct app *app, const struct args *a, struct err *e)
     struct table table;
     struct pages pages;
     json_t *batch;
+    bool any = false;
     int rc;
     ls_path(a, limit, &path);
     table_init(&table, &app->out, columns);
     pages_init(&pages, path.data ? path.data : "", "batches");
     pages.limit = limit;
     while ((rc = pages_next(app, &pages, &batch, e)) > 0) {
+        any = true;
         if (app->out.json) {
             output_ndjson(batch);
         } else {
@@ -113,6 +115,10 @@ int verb_ls(struct app *app, const struct args *a, struct err *e)
     buf_done(&path);
     if (rc == 0 && more && app->out.terminal) {
         output_note(&app->out, "there are more: gather ls --all");
+    } else if (rc == 0 && !any && app->out.terminal) {
+        output_note(&app->out, args_text(a, "state") || args_text(a, "name")
+                                   ? "there is no such batch; gather ls --all lists them"
+                                   : "there is no batch yet; gather submit makes one");
     }
     return rc < 0 ? -1 : 0;
 }
@@ -133,7 +139,11 @@ int verb_status(struct app *app, const struct args *a, struct err *e)
         output_json(&app->out, answer);
     } else if (overview) {
         output_field(&app->out, "server", conn_server(app->conn));
-        report_object(&app->out, "", answer);
+        if (app->out.terminal) {
+            report_stats(&app->out, answer);
+        } else {
+            report_object(&app->out, "", answer);
+        }
     } else {
         report_batch(&app->out, answer);
     }

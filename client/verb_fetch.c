@@ -90,11 +90,15 @@ static int print_headers(struct body_target *to, const json_t *result, struct er
     return rc;
 }
 
+// 0, 1 if the body was not printed because it is binary, or -1.
 static int save_result(struct app *app, const char *id, const struct destination *d,
                        const json_t *result, struct err *e)
 {
     int64_t index = field_int(result, "index");
     struct body_target to = {.fd = d->fd};
+    if (d->fd < 0 && d->folder < 0) {
+        to.terminal = body_terminal(&app->out);
+    }
     char name[FILE_NAME_SIZE];
     if (d->folder >= 0) {
         file_name_for((size_t)index, d->digits, field_str(result, "url"), name);
@@ -106,7 +110,12 @@ static int save_result(struct app *app, const char *id, const struct destination
     }
     int rc = d->headers ? print_headers(&to, result, e) : 0;
     if (rc == 0 && field_int(result, "size") > 0) {
+        to.started = false; // headers are text, whatever follows them
         rc = body_copy(app, id, index, &to, e);
+        if (rc != 0 && to.refused) {
+            output_error(&app->out, "%s: %s", field_str(result, "url"), e->text);
+            rc = 1;
+        }
     }
     if (d->folder >= 0 && close(to.fd) != 0 && rc == 0) {
         rc = err_set_errno(e, errno, "cannot write the file %s", name);
@@ -149,9 +158,13 @@ static int print_results(struct app *app, const char *id, const struct destinati
         if (app->out.json) {
             output_ndjson(result);
             tell_omitted(app, id, result);
-        } else if (ok && save_result(app, id, d, result, e) != 0) {
-            rc = -1;
-            break;
+        } else if (ok) {
+            int saved = save_result(app, id, d, result, e);
+            if (saved < 0) {
+                rc = -1;
+                break;
+            }
+            status = saved > 0 && status == 0 ? EXIT_FAILURE : status;
         }
         if (!ok) {
             tell_failure(app, result);

@@ -33,10 +33,15 @@ static const json_t *limit_of(const json_t *host, const char *key)
     return value ? value : json_object_get(json_object_get(host, "limits"), key);
 }
 
-static void add_scalar(struct table *t, const char *key, const json_t *value)
+// A limit; for a person 0 is none.
+static void add_limit(struct table *t, const char *key, const json_t *value)
 {
     struct buf text = BUF_INIT(FORMAT_SIZE * 4);
-    report_scalar(t->out, key, value, &text);
+    if (t->out->terminal && json_number_value(value) == 0) {
+        buf_append_str(&text, "-");
+    } else {
+        report_scalar(t->out, key, value, &text);
+    }
     table_add(t, TINT_NONE, text.data ? text.data : "");
     buf_done(&text);
 }
@@ -48,9 +53,9 @@ static void add_row(struct table *t, const json_t *host)
     table_add(t, TINT_NONE, field_str(host, "host"));
     table_add_int(t, field_int(host, "queued"));
     table_add_int(t, field_int(host, "in_flight"));
-    add_scalar(t, "max_concurrency", limit_of(host, "max_concurrency"));
-    add_scalar(t, "delay_ms", limit_of(host, "delay_ms"));
-    add_scalar(t, "rate", limit_of(host, "rate_per_s"));
+    add_limit(t, "max_concurrency", limit_of(host, "max_concurrency"));
+    add_limit(t, "delay_ms", limit_of(host, "delay_ms"));
+    add_limit(t, "rate", limit_of(host, "rate_per_s"));
     if (paused) {
         table_add(t, TINT_BUSY, "paused");
     } else if (*blocked && t->out->terminal) {
@@ -71,11 +76,13 @@ int verb_hosts(struct app *app, const struct args *a, struct err *e)
     struct table table;
     struct pages pages;
     json_t *host;
+    bool any = false;
     int rc;
     (void)a;
     table_init(&table, &app->out, columns);
     pages_init(&pages, "/v1/hosts?limit=1000", "hosts");
     while ((rc = pages_next(app, &pages, &host, e)) > 0) {
+        any = true;
         if (app->out.json) {
             output_ndjson(host);
         } else {
@@ -87,6 +94,9 @@ int verb_hosts(struct app *app, const struct args *a, struct err *e)
     }
     pages_done(&pages);
     table_done(&table);
+    if (rc == 0 && !any && app->out.terminal) {
+        output_note(&app->out, "there is no host yet: nothing was submitted");
+    }
     return rc;
 }
 

@@ -85,9 +85,11 @@ static int print_pages(struct app *app, struct pages *pages, struct err *e)
     bool lines = app->out.json || !app->out.terminal;
     struct table table;
     json_t *result;
+    bool any = false;
     int rc;
     table_init(&table, &app->out, columns);
     while ((rc = pages_next(app, pages, &result, e)) > 0) {
+        any = true;
         if (lines) {
             output_ndjson(result);
         } else {
@@ -102,6 +104,12 @@ static int print_pages(struct app *app, struct pages *pages, struct err *e)
         }
     }
     table_done(&table);
+    if (rc == 0 && !any && app->out.terminal) {
+        bool finished =
+            strcmp(field_str(json_object_get(pages->page, "batch"), "state"), "finished") == 0;
+        output_note(&app->out,
+                    finished ? "there is no such result" : "there is no such result yet");
+    }
     return rc < 0 ? -1 : 0;
 }
 

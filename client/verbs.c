@@ -120,7 +120,7 @@ const struct verb verbs[] = {
      .run = verb_ping},
     {.name = "doctor",
      .synopsis = "",
-     .summary = "check everything between here and the daemon, with remedies",
+     .summary = "check the way to the daemon, with remedies",
      .run = verb_doctor,
      .detail = "Each check is ok, warn or fail, and says what to do where it is not ok.\n"
                "Exit status: 0 nothing failed, 1 something did, 3 the daemon cannot be reached,\n"
@@ -128,12 +128,27 @@ const struct verb verbs[] = {
     {.name = "token create",
      .synopsis = "NAME",
      .summary = "make a token and its line for auth.tokens_file",
-     .options = {token_options},
+     .options = {token_create_options},
      .run = verb_token_create,
      .offline = true,
      .detail = "Prints the token, to be kept secret by its user, and the line NAME SCOPE\n"
                "sha256:HEX for the daemon's tokens file, which does not reveal it.\n"
                "read: look; submit: also submit, cancel, retry; admin: also hosts and rm."},
+    {.name = "token ls",
+     .synopsis = "",
+     .summary = "list the tokens of auth.tokens_file",
+     .options = {token_file_options},
+     .run = verb_token_ls,
+     .offline = true,
+     .detail = "It reads the file itself, on the daemon's machine."},
+    {.name = "token revoke",
+     .synopsis = "NAME",
+     .summary = "remove a token from auth.tokens_file",
+     .options = {token_file_options},
+     .run = verb_token_revoke,
+     .offline = true,
+     .detail = "It edits the file itself, on the daemon's machine. The token is refused from the\n"
+               "daemon's next reload on."},
     {.name = "api",
      .synopsis = "PATH",
      .summary = "one raw call, prints the answer",

@@ -50,5 +50,6 @@ verb_fn verb_hosts, verb_hosts_show, verb_hosts_set, verb_hosts_pause, verb_host
 extern const struct option_spec hosts_set_options[];
 
 // the rest (verb_misc.c, verb_doctor.c, verb_token.c, help.c, completion.c)
-verb_fn verb_ping, verb_doctor, verb_api, verb_token_create, verb_help, verb_completion;
-extern const struct option_spec api_options[], token_options[];
+verb_fn verb_ping, verb_doctor, verb_api, verb_token_create, verb_token_ls, verb_token_revoke,
+    verb_help, verb_completion;
+extern const struct option_spec api_options[], token_create_options[], token_file_options[];

@@ -60,6 +60,10 @@ class Batch:
         url = self.urls[i]
         path = urllib.parse.urlsplit(url).path
         body = ("body of %s\n" % path).encode()
+        if "control" in url:
+            body = b"\x1b]0;owned\x07\x9b31m\ttab\r\n" + "\u00e9\u202e\u009b31m\n".encode()
+        if "letters" in url:
+            body = ("x" + 40000 * "\u00e9").encode()
         if "binary" in url:
             body = b"\x00\x01\x02" + body
         error, status, state = None, 200, "succeeded"
@@ -85,6 +89,7 @@ class Batch:
         running = 0 if finished or self.paused else min(8, total - len(results))
         state = "finished" if finished else "paused" if self.paused else "running"
         return {"id": self.id, "name": self.options.get("name"), "state": state, "priority": 5,
+                "concurrency": None, "fail_fast": False, "not_before": self.options.get("not_before"), "retry_of": None,
                 "created_at": self.created_at, "started_at": self.created_at,
                 "finished_at": now() if finished else None, "deadline_at": None, "cancel_requested_at": None,
                 "counts": {"total": total, "queued": total - len(results) - running - cancelled, "running": running,
@@ -207,7 +212,11 @@ class FakeApi:
     def task(self, batch, index):
         if index >= len(batch.urls):
             raise Problem("not_found", "the batch has no task %d" % index)
-        task = {"index": index, "request": {"method": "GET", "url": batch.urls[index], "timeout_ms": 30000}}
+        request = {"method": "GET", "url": batch.urls[index], "headers": [["X-Mine", "1"]], "body_size": 0,
+                   "timeout_ms": 30000, "connect_timeout_ms": 10000, "max_body_bytes": 10 << 20, "max_redirects": 10,
+                   "accept_status": "200-399", "retry": {"max_attempts": 3}, "verify_tls": True, "proxied": False}
+        task = {"batch": batch.id, "index": index, "id": None, "host": "a.example", "waiting_for": None,
+                "request": request, "metadata": {}, "attempts": []}
         if index < batch.done():
             result = batch.result(index)
             result.pop("_body")
@@ -215,7 +224,8 @@ class FakeApi:
                 {"number": 1, "started_at": batch.created_at, "status": result["status"],
                  "error": result["error"], "timing_ms": {"total": 55}}])
         else:
-            task.update(state="queued", result=None, waiting_for={"reason": "host_concurrency"})
+            task.update(state="queued", result=None, waiting_for={"reason": "host_concurrency",
+                                                                         "host": "a.example"})
         return task
 
     def act(self, batch, action, query):

@@ -407,7 +407,8 @@ def test_unknown_batch_exits_5(client):
 def test_show_and_cat(client, api, tmp_path):
     batch = api.add(["http://a.example/x", "http://a.example/binary"])
     shown = client.run("show", batch.id, "0").stdout
-    for text in ("url\thttp://a.example/x", "state\tsucceeded", "request.method\tGET", "first byte\t40", "attempt 1\t"):
+    for text in ("url\thttp://a.example/x", "state\tsucceeded", "request\tGET; 30s", "\tX-Mine: 1",
+                 "served by\t192.0.2.1, HTTP/1.1", "first byte\t40"):
         assert text in shown
     assert client.run("cat", batch.id, "0").stdout == "body of /x\n"
     assert client.run("cat", batch.id, "1", "-o", tmp_path / "b").returncode == OK

@@ -117,7 +117,7 @@ def test_gatherd_api_7_has_every_error_code(openapi):
 
 def test_gatherd_api_7_has_every_task_option(openapi):
     literal = re.search(r"these options:\n\n```\n(.*?)```", page("gatherd-api.7.scd"), re.S)[1]
-    retry = openapi["components"]["schemas"]["TaskOptions"]["properties"]["retry"]["properties"]
+    retry = openapi["components"]["schemas"]["RetryPolicy"]["properties"]
     words = set(re.findall(r"^([a-z_]+(?:, [a-z_]+)?)  +", literal, re.M) + re.findall(r"^(body, body_base64)$", literal, re.M))
     names = {name for word in words for name in word.split(", ")} | set(re.findall(r'"(\w+)":', literal)) - {"Name"}
     assert names == set(openapi["components"]["schemas"]["TaskOptions"]["properties"]) | set(retry)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""What a person sees of the client: lists without entries, bodies on a terminal, the tokens file."""
+import hashlib
+
+import pytest
+
+from fake_client import api, client  # noqa: F401 (fixtures)
+
+OK, FAILURE, USAGE, UNREACHABLE, UNAUTHORISED, NOT_FOUND = range(6)
+
+
+@pytest.mark.parametrize("args, text", [
+    (["ls"], "no batch yet"), (["ls", "--name", "other"], "no such batch"), (["hosts"], "no host yet"),
+])
+def test_an_empty_list_says_so_to_a_person_alone(client, args, text):
+    assert text in client.terminal(*args)[1]
+    done = client.run(*args)
+    assert (done.returncode, done.stdout, done.stderr) == (OK, "", "")
+
+
+def test_no_results_say_whether_some_may_come(client, api):
+    batch = api.add(["http://a.example/"])
+    assert "no such result\r\n" in client.terminal("results", batch.id, "--failed")[1]
+    api.duration = 60
+    assert "no such result yet" in client.terminal("results", api.add(["http://a.example/"]).id)[1]
+
+
+def test_a_batch_that_starts_later_says_when(client, api):
+    batch = api.add(["http://a.example/"], {"not_before": "2031-01-01T00:00:00.000Z"})
+    assert "not before\t2031-01-01T00:00:00.000Z" in client.run("status", batch.id).stdout
+
+
+def test_the_daemon_at_a_glance_fits_80_columns(client, api):
+    status, text = client.terminal("status", "--no-color")
+    assert status == OK and "version" in text and max(map(len, text.splitlines())) <= 80
+    assert "version\t0.0-fake" in client.run("status").stdout
+
+
+def test_a_body_cannot_steer_the_terminal(client, api):
+    batch = api.add(["http://a.example/control"])
+    for args in (["cat", batch.id, "0"], ["fetch", "http://a.example/control"]):
+        status, text = client.terminal(*args, "--no-color", "--quiet")
+        assert status == OK and not set("\x1b\x07\x9b\u202e") & set(text), text
+        assert "\\x1b]0;owned\\x07\\x9b31m\ttab\r\n\u00e9\\u{202e}\\u{009b}31m\r\n" in text
+    assert "\x1b]0;owned" in client.run("cat", batch.id, "0", errors="replace").stdout
+
+
+def test_a_binary_body_is_told_and_the_others_are_shown(client, api):
+    status, text = client.terminal("fetch", "http://a.example/binary", "http://a.example/x")
+    assert status == FAILURE and "/binary: the body is binary" in text and "body of /x" in text
+
+
+def test_a_character_cut_between_two_pieces_is_shown_whole(client):
+    text = client.terminal("fetch", "http://a.example/letters")[1]
+    assert text.count("\u00e9") == 40000 and "\\x" not in text
+
+
+def create(client, file, name, *more):
+    return client.run("token", "create", name, "-f", file, *more)
+
+
+def test_tokens_are_listed_and_revoked(client, tmp_path):
+    file = tmp_path / "tokens"
+    made = create(client, file, "ci")
+    token = dict(line.split("\t") for line in made.stdout.splitlines())["token"]
+    with open(file, "a") as f:
+        f.write("# kept\n\n  cis read sha256:1")  # no line end
+    assert create(client, file, "ops", "--scope", "admin").returncode == OK
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    listed = client.run("token", "ls", "-f", file).stdout.splitlines()
+    assert listed[0] == f"ci\tsubmit\tsha256:{digest}" and [l.split("\t")[:2] for l in listed[1:]] == [
+        ["cis", "read"], ["ops", "admin"]]
+    assert create(client, file, "ci").returncode == FAILURE
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    assert client.run("token", "revoke", "ci", "-f", link).returncode == OK
+    assert link.is_symlink() and file.stat().st_mode & 0o777 == 0o640
+    assert [l.split()[:2] for l in file.read_text().splitlines()] == [["#", "kept"], [], ["cis", "read"], ["ops", "admin"]]
+    assert client.run("token", "revoke", "ci", "-f", file).returncode == NOT_FOUND
+    assert sorted(p.name for p in tmp_path.glob("tokens*")) == ["tokens"]
+
+
+@pytest.mark.parametrize("args", [["token", "ls"], ["token", "revoke", "x"]])
+def test_a_tokens_file_that_is_not_there_is_named(client, tmp_path, args):
+    done = client.run(*args, "-f", tmp_path / "none")
+    assert done.returncode == FAILURE and "none: No such file" in done.stderr
