@@ -261,7 +261,8 @@ enum url_verdict url_parse(const char *text, size_t n, struct url *ret, struct b
     }
     if (normal) {
         if (buf_reserve(normal, origin.len + target_n) < 0) {
-            return refuse(why, "the URL does not fit in memory");
+            *why = "out of memory";
+            return URL_NO_MEMORY;
         }
         buf_append(normal, origin.data, origin.len);
         char *end = write_target(normal->data + normal->len, &parts.target);
@@ -278,6 +279,7 @@ const char *url_verdict_name(enum url_verdict verdict)
     case URL_INVALID: return "invalid_url";
     case URL_UNSUPPORTED_SCHEME: return "unsupported_scheme";
     case URL_INVALID_HOST: return "invalid_host";
+    case URL_NO_MEMORY: return "internal";
     }
     return NULL;
 }

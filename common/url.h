@@ -18,6 +18,7 @@ enum url_verdict {
     URL_INVALID,            // "invalid_url"
     URL_UNSUPPORTED_SCHEME, // "unsupported_scheme"
     URL_INVALID_HOST,       // "invalid_host"
+    URL_NO_MEMORY,          // "internal": nothing is known of the URL
 };
 
 enum url_host_kind { URL_HOST_NAME, URL_HOST_IPV4, URL_HOST_IPV6 };
@@ -37,13 +38,12 @@ struct url {
 
 // Parses and checks `text[0..n)`, and, if `normal` is not NULL, appends the normal form there:
 // lower-case scheme and host, no default port, no fragment, "/" for an empty path, non-ASCII path
-// and query bytes percent-encoded. `normal` is unchanged unless URL_OK (or out of memory:
-// URL_INVALID, normal->failed). `detail`, if not NULL, is set to a constant sentence for a person
-// when the verdict is not URL_OK.
+// and query bytes percent-encoded. `normal` is unchanged unless URL_OK. `detail`, if not NULL, is
+// set to a constant sentence for a person when the verdict is not URL_OK.
 enum url_verdict url_parse(const char *text, size_t n, struct url *ret, struct buf *normal,
                            const char **detail);
 
-// "invalid_url", "unsupported_scheme", "invalid_host"; NULL for URL_OK.
+// "invalid_url", "unsupported_scheme", "invalid_host", "internal"; NULL for URL_OK.
 const char *url_verdict_name(enum url_verdict verdict);
 
 // True if `a` and `b` have the same scheme, host and port (RFC 6454 origin).

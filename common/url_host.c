@@ -156,6 +156,10 @@ static enum url_verdict map_idn(char host[HOST_MAX + 1], const char *text, const
 {
     uint8_t *mapped = NULL;
     int rc = idn2_lookup_u8((const uint8_t *)text, &mapped, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    if (rc == IDN2_MALLOC) {
+        *detail = "out of memory";
+        return URL_NO_MEMORY;
+    }
     if (rc != IDN2_OK) {
         return refuse(detail, "the host is no valid international domain name");
     }

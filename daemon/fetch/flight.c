@@ -168,13 +168,11 @@ static bool parse_request(struct flight *f, struct input_error *ret_error)
     f->method = f->options.method;
     f->send_body = f->options.body != NULL;
     const char *detail = "";
-    if (url_parse(t->url, strlen(t->url), &f->url, &f->url_text, &detail) != URL_OK) {
-        if (!f->url_text.failed) {
-            ret_error->code = "invalid_url";
-        }
-        return false;
+    enum url_verdict verdict = url_parse(t->url, strlen(t->url), &f->url, &f->url_text, &detail);
+    if (verdict != URL_OK && verdict != URL_NO_MEMORY) {
+        ret_error->code = "invalid_url";
     }
-    return true;
+    return verdict == URL_OK;
 }
 
 void flight_begin(struct flight *f, struct host *h, struct queued_task *t)

@@ -67,7 +67,12 @@ bool flight_redirected(struct flight *f, struct transfer_result *r)
     enum task_error error;
     if (location_resolve(f->url_text.data, r->location, &to, &text, &error) < 0) {
         buf_done(&text);
-        fail_with(f, r, error);
+        if (error == TASK_INTERNAL) { // no memory
+            transfer_result_done(r);
+            flight_give_back(f, FLIGHT_SHORTAGE_MS);
+        } else {
+            fail_with(f, r, error);
+        }
         return true;
     }
     add_to_chain(f, r->status);

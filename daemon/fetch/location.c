@@ -182,7 +182,7 @@ int location_resolve(const char *base, const char *location, struct url *ret, st
     buf_done(&target);
     if (verdict == URL_UNSUPPORTED_SCHEME) {
         *ret_error = TASK_REDIRECT_SCHEME;
-    } else if (normal && normal->failed) {
+    } else if (verdict == URL_NO_MEMORY) {
         *ret_error = TASK_INTERNAL;
     } else if (verdict == URL_OK) {
         *ret_error = TASK_OK;

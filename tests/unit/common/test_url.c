@@ -287,7 +287,7 @@ static void a_normal_form_that_does_not_fit_leaves_the_buffer_alone(void **state
     struct url u;
     struct buf normal = BUF_INIT(12);
     assert_int_equal(buf_append_str(&normal, "before"), 0);
-    assert_int_equal(parse("http://example.com/", &u, &normal), URL_INVALID);
+    assert_int_equal(parse("http://example.com/", &u, &normal), URL_NO_MEMORY);
     assert_string_equal(normal.data, "before");
     assert_true(normal.failed);
     buf_done(&normal);
