@@ -14,9 +14,10 @@
 #include <strings.h>
 
 #include "common/buf.h"
+#include "common/url.h"
 
 #define MAX_PATTERNS  (3 * ROBOTS_MAX_BYTES + ROBOTS_MAX_BYTES) // all %XX, and "/" before each
-#define MAX_TARGET    (256 * 1024)
+#define MAX_TARGET    (3 * URL_MAX)                             // each byte of it escaped
 #define INITIAL_RULES 16
 #define UTF8_BOM      "\xef\xbb\xbf"
 #define ROBOTS_PATH   "/robots.txt"
@@ -372,7 +373,8 @@ bool robots_allows(const struct robots *r, const char *target)
     if (r->rules.n == 0 || strcmp(target, ROBOTS_PATH) == 0) {
         return true;
     }
-    struct buf path = BUF_INIT(MAX_TARGET);
+    char space[MAX_TARGET + 1]; // a verdict must not depend on memory
+    struct buf path = {.data = space, .cap = sizeof(space), .max = MAX_TARGET};
     append_normal(&path, (struct slice){target, strlen(target)}, false);
     bool allowed = !path.failed;
     for (size_t i = 0; i < r->rules.n && !path.failed; i++) {
@@ -383,6 +385,5 @@ bool robots_allows(const struct robots *r, const char *target)
             break;
         }
     }
-    buf_done(&path);
     return allowed;
 }
