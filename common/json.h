@@ -16,8 +16,11 @@
 // Parses one document: UTF-8 only, no duplicate keys, no NUL in strings, nothing after the value,
 // at most JSON_MAX_DEPTH deep (checked before jansson sees the bytes). Any value may be at the top.
 // The new reference is the caller's. NULL on failure, with ERR_BAD_REQUEST and a text that gives
-// line and column.
+// line and column, or with ERR_OVERLOADED without memory.
 json_t *json_parse(const char *text, size_t n, struct err *e);
+
+// The value as compact JSON text, which the caller frees; NULL without memory.
+char *json_text(const json_t *v);
 
 // The writer. Commas and quoting are its business; nesting is the caller's. Failure is sticky in
 // out->failed.

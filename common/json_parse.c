@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 // JSON in: a quick look at the bytes for what jansson would let pass or pay too much for (depth,
-// UTF-8, NUL), then jansson. Pure; callable from any thread.
+// UTF-8, NUL), then jansson. Callable from any thread.
+//
+// jansson 2.14 goes on with what it has when a piece finds no memory: a string or a text then lacks
+// bytes. So its memory comes through here, where a failure is remembered for the thread that met
+// it.
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
@@ -57,6 +62,21 @@ static int check_bytes(const char *text, size_t n, struct err *e)
     return 0;
 }
 
+static _Thread_local bool out_of_memory;
+
+static void *remembering_malloc(size_t n)
+{
+    void *p = malloc(n);
+    out_of_memory = out_of_memory || p == NULL;
+    return p;
+}
+
+// Before main, so before any thread and any value.
+__attribute__((constructor)) static void hook_jansson(void)
+{
+    json_set_alloc_funcs(remembering_malloc, free);
+}
+
 json_t *json_parse(const char *text, size_t n, struct err *e)
 {
     if (check_bytes(text, n, e) < 0) {
@@ -67,13 +87,28 @@ json_t *json_parse(const char *text, size_t n, struct err *e)
         return NULL;
     }
     json_error_t problem;
+    out_of_memory = false;
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
-    if (!root && json_error_code(&problem) == json_error_out_of_memory) {
+    if (out_of_memory) {
+        json_decref(root);
         err_set(e, ERR_OVERLOADED, "no memory for the JSON document");
-    } else if (!root) {
+        return NULL;
+    }
+    if (!root) {
         // jansson's own text may quote a large piece of the input.
         err_set(e, ERR_BAD_REQUEST, "the JSON is invalid at line %d column %d: %.200s",
                 problem.line, problem.column, problem.text);
     }
     return root;
+}
+
+char *json_text(const json_t *v)
+{
+    out_of_memory = false;
+    char *text = json_dumps(v, JSON_COMPACT);
+    if (out_of_memory) {
+        free(text);
+        return NULL;
+    }
+    return text;
 }

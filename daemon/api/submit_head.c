@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "daemon/api/submit.h"
+#include "daemon/task/input_error.h"
 
 // Memory that a streamed submission can hold: its line, and pieces being filled, waiting and
 // unanswered.
@@ -58,7 +59,8 @@ static int read_query(struct submit *s, const struct query *q, struct batch_new 
         EVP_DigestUpdate(s->digest, key, strlen(key) + 1);
         EVP_DigestUpdate(s->digest, value, strlen(value) + 1);
         if (strcmp(key, "partial") != 0 && batch_option_apply_text(batch, key, value, &what) < 0) {
-            return err_set(e, ERR_BAD_REQUEST, "query parameter '%s' %s", key, what.detail);
+            enum err_code code = input_error_is_memory(&what) ? ERR_OVERLOADED : ERR_BAD_REQUEST;
+            return err_set(e, code, "query parameter '%s' %s", key, what.detail);
         }
     }
     return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "daemon/task/input_error.h"
 
 #define MAX_IDLE 64
 
@@ -178,12 +179,19 @@ static int apply(struct task_options *o, const char *text, const struct task_lim
     static const char *const skip[] = {NULL};
     struct err e;
     json_t *json = json_parse(text, strlen(text), &e);
+    if (!json && e.code == ERR_OVERLOADED) {
+        return -1;
+    }
     if (!json) {
         *ret_error = (struct input_error){.code = "bad_json"};
         return 1;
     }
     int r = task_options_apply(o, json, skip, limits, ret_error);
     json_decref(json);
+    if (r < 0 && input_error_is_memory(ret_error)) {
+        ret_error->code = NULL;
+        return -1;
+    }
     return r < 0 ? 1 : 0;
 }
 

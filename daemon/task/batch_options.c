@@ -24,7 +24,7 @@ static int replace_text(char **text, const char *value, const char *pointer,
 {
     char *copy = strdup(value);
     if (copy == NULL) {
-        return input_error_set(error, pointer, "internal", "out of memory");
+        return input_error_memory(error, pointer);
     }
     free(*text);
     *text = copy;
@@ -104,8 +104,11 @@ static int apply_metadata(struct batch_new *b, const json_t *v, const char *poin
     if (!json_is_object(v)) {
         return input_error_set(error, pointer, "wrong_type", "must be an object");
     }
-    char *text = json_dumps(v, JSON_COMPACT);
-    if (text == NULL || strlen(text) > MAX_METADATA_BYTES) {
+    char *text = json_text(v);
+    if (text == NULL) {
+        return input_error_memory(error, pointer);
+    }
+    if (strlen(text) > MAX_METADATA_BYTES) {
         free(text);
         return input_error_set(error, pointer, "too_long", "must have at most %d bytes as JSON",
                                MAX_METADATA_BYTES);
@@ -153,22 +156,35 @@ int batch_option_apply_json(struct batch_new *b, const char *name, const json_t 
     return 0;
 }
 
-// The JSON value that `text` stands for; NULL if it stands for none of that type.
-static json_t *query_value(enum query_type type, const char *text)
+static bool is_one_of(const char *text, const char *a, const char *b)
 {
-    if (type == QUERY_TEXT) {
-        return json_string(text);
-    }
-    if (type == QUERY_BOOL) {
-        bool yes = strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
-        bool no = strcmp(text, "0") == 0 || strcmp(text, "false") == 0;
-        return yes || no ? json_boolean(yes) : NULL;
-    }
+    return strcmp(text, a) == 0 || strcmp(text, b) == 0;
+}
+
+// The JSON value that `text` stands for; NULL with *error filled.
+static json_t *query_value(enum query_type type, const char *text, const char *pointer,
+                           struct input_error *error)
+{
     size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 15 || text[digits] != '\0') {
+    json_t *v = NULL;
+    if (type == QUERY_TEXT) {
+        v = json_string(text);
+    } else if (type == QUERY_BOOL) {
+        if (!is_one_of(text, "1", "true") && !is_one_of(text, "0", "false")) {
+            input_error_set(error, pointer, "invalid_value", "must be 0 or 1");
+            return NULL;
+        }
+        v = json_boolean(is_one_of(text, "1", "true"));
+    } else if (digits == 0 || digits > 15 || text[digits] != '\0') {
+        input_error_set(error, pointer, "invalid_value", "must be an integer");
         return NULL;
+    } else {
+        v = json_integer(strtoll(text, NULL, 10));
     }
-    return json_integer(strtoll(text, NULL, 10));
+    if (v == NULL) { // a query is UTF-8 when it comes here
+        input_error_memory(error, pointer);
+    }
+    return v;
 }
 
 int batch_option_apply_text(struct batch_new *b, const char *key, const char *value,
@@ -180,12 +196,9 @@ int batch_option_apply_text(struct batch_new *b, const char *key, const char *va
         }
         char pointer[128];
         input_pointer(pointer, "", key);
-        json_t *v = query_value(options[i].query, value);
+        json_t *v = query_value(options[i].query, value, pointer, what);
         if (v == NULL) {
-            return input_error_set(what, pointer, "invalid_value", "%s",
-                                   options[i].query == QUERY_BOOL      ? "must be 0 or 1"
-                                   : options[i].query == QUERY_INTEGER ? "must be an integer"
-                                                                       : "must be UTF-8 text");
+            return -1;
         }
         int status = options[i].apply(b, v, pointer, what);
         json_decref(v);

@@ -18,6 +18,16 @@ int input_error_set(struct input_error *e, const char *pointer, const char *code
     return -1;
 }
 
+int input_error_memory(struct input_error *e, const char *pointer)
+{
+    return input_error_set(e, pointer, "internal", "out of memory");
+}
+
+bool input_error_is_memory(const struct input_error *e)
+{
+    return strcmp(e->code, "internal") == 0;
+}
+
 void input_pointer(char ret[128], const char *parent, const char *member)
 {
     size_t n = (size_t)snprintf(ret, 128, "%s/", parent);

@@ -11,6 +11,11 @@
 int input_error_set(struct input_error *e, const char *pointer, const char *code,
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+// Fills *e and returns -1: the value could not be judged for want of memory. Never an input's
+// fault.
+int input_error_memory(struct input_error *e, const char *pointer);
+bool input_error_is_memory(const struct input_error *e);
+
 // "/" and the member's name, escaped as RFC 6901 says, cut to fit.
 void input_pointer(char ret[128], const char *parent, const char *member);
 

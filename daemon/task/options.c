@@ -142,7 +142,7 @@ static int set_body(struct task_options *o, const void *p, size_t n, const struc
     }
     char *copy = malloc(n + 1);
     if (copy == NULL) {
-        return input_error_set(in->error, in->pointer, "internal", "out of memory");
+        return input_error_memory(in->error, in->pointer);
     }
     memcpy(copy, p, n);
     copy[n] = '\0';
@@ -165,9 +165,12 @@ static int apply_body_base64(struct task_options *o, const struct member_input *
     if (!json_is_string(in->v)) {
         return input_error_set(in->error, in->pointer, "wrong_type", "must be a string");
     }
+    size_t n = json_string_length(in->v);
     struct buf decoded = BUF_INIT(OPTIONS_MAX_BODY + 16);
     int status;
-    if (base64_decode(json_string_value(in->v), json_string_length(in->v), &decoded) < 0) {
+    if (n / 4 * 3 <= OPTIONS_MAX_BODY && buf_reserve(&decoded, n / 4 * 3) < 0) {
+        status = input_error_memory(in->error, in->pointer);
+    } else if (base64_decode(json_string_value(in->v), n, &decoded) < 0) {
         status = input_error_set(in->error, in->pointer, "invalid_value",
                                  "must be padded base64 of at most %d bytes", OPTIONS_MAX_BODY);
     } else {
@@ -369,13 +372,16 @@ static int apply_proxy(struct task_options *o, const struct member_input *in)
     if (text == NULL) {
         return -1;
     }
-    if (url_parse(text, strlen(text), &u, NULL, &detail) != URL_OK) {
+    enum url_verdict verdict = url_parse(text, strlen(text), &u, NULL, &detail);
+    if (verdict == URL_NO_MEMORY) {
+        return input_error_memory(in->error, in->pointer);
+    }
+    if (verdict != URL_OK) {
         return input_error_set(in->error, in->pointer, "invalid_value",
                                "must be http://HOST:PORT or https://HOST:PORT: %s", detail);
     }
     o->proxy = strdup(text);
-    return o->proxy == NULL ? input_error_set(in->error, in->pointer, "internal", "out of memory")
-                            : 0;
+    return o->proxy == NULL ? input_error_memory(in->error, in->pointer) : 0;
 }
 
 static const struct {
@@ -450,7 +456,9 @@ int task_options_apply(struct task_options *o, const json_t *object, const char 
 int task_options_text(const json_t *object, const char *const *skip, struct buf *out)
 {
     json_t *copy = json_copy((json_t *)(uintptr_t)object);
-    if (copy == NULL) {
+    if (json_object_size(copy) <
+        json_object_size(object)) { // jansson leaves out what finds no memory
+        json_decref(copy);
         return -1;
     }
     for (; skip != NULL && *skip != NULL; skip++) {
@@ -458,7 +466,7 @@ int task_options_text(const json_t *object, const char *const *skip, struct buf 
     }
     int status = 0;
     if (json_object_size(copy) > 0) {
-        char *text = json_dumps(copy, JSON_COMPACT);
+        char *text = json_text(copy);
         status = text == NULL ? -1 : buf_append_str(out, text);
         free(text);
     }

@@ -183,7 +183,7 @@ int headers_apply(struct task_options *o, const json_t *v, const char *pointer,
         }
         remove_field(o, name);
         if (!json_is_null(value) && add_field(o, name, json_string_value(value)) < 0) {
-            return input_error_set(error, at, "internal", "out of memory");
+            return input_error_memory(error, at);
         }
     }
     return check_sum(o, pointer, error);

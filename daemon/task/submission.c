@@ -70,6 +70,10 @@ static int json_line(struct submission *s, const char *p, size_t n, struct err *
     }
     struct err parse;
     json_t *v = json_parse(p, n, &parse);
+    if (v == NULL && parse.code == ERR_OVERLOADED) {
+        *e = parse;
+        return -1;
+    }
     if (v == NULL) {
         struct input_error bad;
         s->entries++;
@@ -170,6 +174,9 @@ int submission_feed(struct submission *s, const void *data, size_t n, struct err
 
 static int verdict(struct submission *s, struct err *e)
 {
+    if (s->no_memory) {
+        return err_set(e, ERR_OVERLOADED, "out of memory while reading the submission");
+    }
     if (s->not_implemented) {
         return err_set(e, ERR_NOT_IMPLEMENTED, "%s", s->errors[0].what.detail);
     }
@@ -192,10 +199,11 @@ static int verdict(struct submission *s, struct err *e)
 int submission_end(struct submission *s, struct err *e)
 {
     if (s->format == SUBMISSION_JSON) {
-        if (submission_document_check(s, e) < 0 || verdict(s, e) < 0) {
+        if (submission_document_check(s, e) < 0 || verdict(s, e) < 0 ||
+            submission_document_add(s, e) < 0) {
             return -1;
         }
-        return submission_document_add(s, e);
+        return verdict(s, e); // the second pass needs memory, too
     }
     if (!s->skipping_line && s->input.len > 0) {
         int status = take_line(s, s->input.data, s->input.len, e);

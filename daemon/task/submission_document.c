@@ -60,7 +60,7 @@ static int read_defaults(struct submission *s, const json_t *v, struct err *e)
         submission_note_error(s, "/defaults", &bad);
         return 0;
     }
-    char *text = json_object_size(v) > 0 ? json_dumps(v, JSON_COMPACT) : NULL;
+    char *text = json_object_size(v) > 0 ? json_text(v) : NULL;
     if (text == NULL && json_object_size(v) > 0) {
         return err_set(e, ERR_OVERLOADED, "out of memory while reading the submission");
     }

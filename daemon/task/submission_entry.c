@@ -16,6 +16,7 @@ static const char *const not_options[] = {"url", "id", "metadata", NULL};
 
 void submission_note_error(struct submission *s, const char *prefix, const struct input_error *e)
 {
+    s->no_memory |= input_error_is_memory(e);
     if (s->adding) {
         return;
     }
@@ -156,8 +157,11 @@ static int check_metadata(const json_t *object, char **ret, struct input_error *
     if (!json_is_object(v)) {
         return input_error_set(bad, "/metadata", "wrong_type", "must be an object");
     }
-    *ret = json_dumps(v, JSON_COMPACT);
-    if (*ret == NULL || strlen(*ret) > MAX_METADATA_BYTES) {
+    *ret = json_text(v);
+    if (*ret == NULL) {
+        return input_error_memory(bad, "/metadata");
+    }
+    if (strlen(*ret) > MAX_METADATA_BYTES) {
         return input_error_set(bad, "/metadata", "too_long", "must have at most %d bytes as JSON",
                                MAX_METADATA_BYTES);
     }
@@ -177,12 +181,12 @@ static int check_options(struct submission *s, const json_t *object, struct buf 
     }
     struct task_options o;
     if (task_options_copy(&o, &s->base) < 0) {
-        return input_error_set(bad, "", "internal", "out of memory");
+        return input_error_memory(bad, "");
     }
     int status = task_options_apply(&o, object, not_options, &s->rules.limits, bad);
     task_options_done(&o);
     if (status == 0 && task_options_text(object, not_options, text) < 0) {
-        status = input_error_set(bad, "", "internal", "out of memory");
+        status = input_error_memory(bad, "");
     }
     return status;
 }

@@ -22,6 +22,7 @@ struct submission {
     struct submission_error errors[SUBMISSION_MAX_ERRORS];
     size_t n_errors;
     uint64_t errors_total;
+    bool no_memory;        // an entry could not be judged
     bool not_implemented;  // an error was about something that is not there yet
     json_t *document;      // of a JSON submission, between its two passes
     bool checking;         // first pass over a document: nothing is added
@@ -29,7 +30,8 @@ struct submission {
     const char *last_host; // in the arena of `piece`: neighbours often share a host
 };
 
-// Counts and keeps an entry's error; the pointer inside the entry gets `prefix` in front.
+// Counts and keeps an entry's error, or notes that it could not be judged; the pointer inside the
+// entry gets `prefix` in front.
 void submission_note_error(struct submission *s, const char *prefix, const struct input_error *e);
 
 // One entry: a URL, or a JSON value that is a URL string or a task object. Adds a task or notes an
