@@ -17,7 +17,7 @@
 
 static int no_memory(struct err *e)
 {
-    return err_set(e, ERR_CONFIG, "no memory for the configuration");
+    return err_set(e, ERR_SYSTEM, "no memory for the configuration");
 }
 
 static int replace_origin(char **origin, const char *text, struct err *e)

@@ -18,7 +18,8 @@ struct config_sources {
     size_t n_set;
 };
 
-// A configuration that is complete and checked. On failure -1, ERR_CONFIG and a text that begins
+// A configuration that is complete and checked. On failure -1, ERR_CONFIG (ERR_SYSTEM without
+// memory) and a text that begins
 // with where the fault is ("FILE:LINE: ...", "environment GATHERD_...: ...", "--set ...: ...").
 int config_load(const struct config_sources *src, struct err *e, struct config **ret);
 void config_free(struct config **c);

@@ -57,7 +57,7 @@ static int expect(const struct option *o, const char *value, struct err *e, cons
 
 static int no_memory(struct err *e)
 {
-    return err_set(e, ERR_CONFIG, "no memory for the configuration");
+    return err_set(e, ERR_SYSTEM, "no memory for the configuration");
 }
 
 static int set_int(const struct option *o, void *base, const char *value, struct err *e)

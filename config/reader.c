@@ -37,6 +37,12 @@ static int fail(struct config_reader *r, int line, const char *why)
     return err_set(r->e, ERR_CONFIG, "%s:%d: %s", r->path, line, why);
 }
 
+static int fail_memory(struct config_reader *r)
+{
+    r->failed = true;
+    return err_set(r->e, ERR_SYSTEM, "%s: no memory for the configuration", r->path);
+}
+
 __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format,
                                                            va_list args)
 {
@@ -54,7 +60,7 @@ static int emit(struct config_reader *r, cfg_t *section, cfg_opt_t *opt, int lin
     unsigned n = opt ? cfg_opt_size(opt) : 0;
     char **values = calloc(n + 1, sizeof(char *));
     if (!values) {
-        return fail(r, line, "no memory for the configuration");
+        return fail_memory(r);
     }
     for (unsigned i = 0; i < n; i++) {
         values[i] = cfg_opt_getnstr(opt, i);
@@ -176,7 +182,11 @@ static cfg_t *make_parser(void)
             buf_init(&s.texts[i], 4096);
         }
         fill_schema(&s);
-        cfg = cfg_init(s.root, CFGF_NONE);
+        bool whole = true;
+        for (size_t i = 0; i < n; i++) {
+            whole = whole && !s.texts[i].failed;
+        }
+        cfg = whole ? cfg_init(s.root, CFGF_NONE) : NULL;
         for (size_t i = 0; i < n; i++) {
             buf_done(&s.texts[i]);
         }
@@ -194,7 +204,7 @@ int config_reader_new(setting_fn fn, void *ctx, struct err *e, struct config_rea
     }
     if (!r || !r->cfg) {
         free(r);
-        return err_set(e, ERR_CONFIG, "no memory for the configuration");
+        return err_set(e, ERR_SYSTEM, "no memory for the configuration");
     }
     cfg_set_error_function(r->cfg, on_error);
     r->fn = fn;
@@ -228,6 +238,8 @@ static int read_file(const char *path, struct buf *out, struct err *e)
         err_set_errno(e, errno, "cannot read %s", path);
         e->code = ERR_CONFIG;
         rc = -1;
+    } else if (out->failed && out->len + n <= out->max) {
+        rc = err_set(e, ERR_SYSTEM, "%s: no memory for the configuration", path);
     } else if (out->failed) {
         rc = err_set(e, ERR_CONFIG, "%s: the file is larger than 1 MiB", path);
     } else if (out->len > 0 && memchr(out->data, '\0', out->len)) {
@@ -262,7 +274,7 @@ static int parse(struct config_reader *r, const struct buf *text)
 {
     FILE *file = fmemopen(text->data, text->len, "r");
     if (!file) {
-        return fail(r, 1, "no memory for the configuration");
+        return fail_memory(r);
     }
     forget_modifications(r->cfg);
     active = r;

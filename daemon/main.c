@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     struct err e = {.code = ERR_OK};
     if (config_load(&sources, &e, &config) < 0) {
         fprintf(stderr, "gatherd: %s\n", e.text);
-        return EXIT_CONFIG;
+        return e.code == ERR_CONFIG ? EXIT_CONFIG : EXIT_FAILURE;
     }
     if (line.mode != RUN_DAEMON) {
         int status = line.mode == RUN_PRINT_CONFIG && config_print(config, stdout) < 0
