@@ -18,6 +18,10 @@ struct buf {
 
 #define BUF_INIT(max_bytes) ((struct buf){.max = (max_bytes)})
 
+// Over the array `space`: needs no memory, and no buf_done. The maximum is what fits.
+#define BUF_OVER(space)                                                                            \
+    ((struct buf){.data = (space), .cap = sizeof(space), .max = sizeof(space) - 1})
+
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b);             // frees the bytes; `b` is empty again with the same max
 void buf_reset(struct buf *b);            // length 0, keeps memory, clears `failed`

@@ -253,7 +253,7 @@ enum url_verdict url_parse(const char *text, size_t n, struct url *ret, struct b
         return verdict;
     }
     char origin_space[HOST_MAX + 32];
-    struct buf origin = {.data = origin_space, .cap = sizeof(origin_space), .max = HOST_MAX + 31};
+    struct buf origin = BUF_OVER(origin_space);
     write_origin(&u, &origin);
     u.path_offset = origin.len;
     if (origin.len + target_n > URL_MAX) {

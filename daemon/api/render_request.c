@@ -32,7 +32,8 @@ static void render_headers(struct json_writer *w, const struct task_options *o)
 
 static void render_accept_status(struct json_writer *w, const struct task_options *o)
 {
-    struct buf text = BUF_INIT(OPTIONS_MAX_RANGES * 16);
+    char space[OPTIONS_MAX_RANGES * 16];
+    struct buf text = BUF_OVER(space);
     for (size_t i = 0; i < o->n_accept; i++) {
         const struct status_range *range = &o->accept[i];
         buf_printf(&text, "%s%u", i ? "," : "", range->first);
@@ -40,8 +41,7 @@ static void render_accept_status(struct json_writer *w, const struct task_option
             buf_printf(&text, "-%u", range->last);
         }
     }
-    jw_key_str(w, "accept_status", text.failed ? NULL : text.data);
-    buf_done(&text);
+    jw_key_str(w, "accept_status", text.data);
 }
 
 static void render_retry(struct json_writer *w, const struct retry_policy *p)

@@ -374,7 +374,7 @@ bool robots_allows(const struct robots *r, const char *target)
         return true;
     }
     char space[MAX_TARGET + 1]; // a verdict must not depend on memory
-    struct buf path = {.data = space, .cap = sizeof(space), .max = MAX_TARGET};
+    struct buf path = BUF_OVER(space);
     append_normal(&path, (struct slice){target, strlen(target)}, false);
     bool allowed = !path.failed;
     for (size_t i = 0; i < r->rules.n && !path.failed; i++) {
