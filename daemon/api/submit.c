@@ -148,9 +148,13 @@ static void send_last(struct submit *s, const uint8_t hash[HASH_SIZE])
     if (s->partial) {
         submit_render_errors(s->parser, "rejected", &s->rejected);
     }
-    submission_take_last(s->parser, &last);
-    submission_free(&s->parser);
-    if (s->no_memory || uplink_finish(s->uplink, &last, hash) < 0) {
+    bool sent = false;
+    if (!s->no_memory && !s->rejected.failed) {
+        submission_take_last(s->parser, &last);
+        submission_free(&s->parser);
+        sent = uplink_finish(s->uplink, &last, hash) == 0;
+    }
+    if (!sent) {
         err_set(&e, ERR_OVERLOADED, "out of memory");
         submit_fail(s, &e);
     }

@@ -45,7 +45,11 @@ void submit_fail(struct submit *s, const struct err *e)
     if (of_entries) {
         submit_render_errors(s->parser, "errors", &errors);
     }
-    answer_error_more(s->api, s->x, &why, NULL, errors.failed || !errors.len ? NULL : errors.data);
+    if (errors.failed) {
+        buf_reset(&errors);
+        err_set(&why, ERR_OVERLOADED, "out of memory");
+    }
+    answer_error_more(s->api, s->x, &why, NULL, errors.len ? errors.data : NULL);
     buf_done(&errors);
     submit_free(s);
 }

@@ -10,6 +10,7 @@
 #include "daemon/api/context.h"
 #include "daemon/api/pending.h"
 #include "daemon/api/waiting_for.h"
+#include "daemon/task/input_error.h"
 
 // What is shown of a task, gathered before its row is read.
 struct task_view {
@@ -39,8 +40,9 @@ static int effective_options(const struct task_view *v, const struct task_row *r
             // What was valid when it was submitted may exceed limits that were lowered since: the
             // rest is shown.
             status = object ? 0 : -1;
-            if (object) {
-                (void)task_options_apply(o, object, nothing, limits, &what);
+            if (object && task_options_apply(o, object, nothing, limits, &what) < 0 &&
+                input_error_is_memory(&what)) {
+                status = err_set(e, ERR_OVERLOADED, "out of memory");
             }
         }
         json_decref(object);
