@@ -27,6 +27,7 @@
 #include "daemon/api/api.h"
 #include "daemon/fetch/fetch.h"
 #include "daemon/loop/loop.h"
+#include "daemon/loop/memory.h"
 #include "daemon/loop/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/store/reader.h"
@@ -294,6 +295,7 @@ static int start(struct daemon *d, struct err *e)
     raise_descriptor_limit();
     umask(0077); // the database holds bodies, and the tokens that tasks send to origin servers
     signal(SIGPIPE, SIG_IGN);
+    event_set_mem_functions(memory_demand, memory_demand_again, free);
     if (loop_new("main", e, &d->loop) < 0 || mailbox_new(e, &d->inbox) < 0 ||
         loop_serve_mailbox(d->loop, d->inbox, on_message, NULL, d, e) < 0 ||
         timer_init(&d->drain, d->loop, on_drain_step, d, e) < 0 ||

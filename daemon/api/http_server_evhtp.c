@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/loop/memory.h"
 
 // How long accepting rests when there is no descriptor left.
 #define ACCEPT_REST_MS 250
@@ -81,6 +82,7 @@ static void on_request_ready(evhtp_request_t *request, void *ctx)
 int engine_listen(struct http_server *s, int fd, int backlog, struct err *e,
                   struct http_listener **ret)
 {
+    evhtp_set_mem_functions(memory_demand, memory_demand_again, free); // libevent's, too
     struct http_listener *l = calloc(1, sizeof(*l));
     evhtp_t *evhtp = l ? evhtp_new(s->base, l) : NULL;
     if (!evhtp) {
