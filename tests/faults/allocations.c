@@ -4,7 +4,6 @@
 
 #include <ares.h>
 #include <curl/curl.h>
-#include <event2/event.h>
 #include <idn2.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -30,6 +29,8 @@ char *__wrap_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t n);
 void __wrap_free(void *p);
 int __wrap_idn2_lookup_u8(const uint8_t *text, uint8_t **ret, int flags);
+void *__wrap_memory_demand(size_t n);
+void *__wrap_memory_demand_again(void *p, size_t n);
 
 static atomic_uint failing_sources;
 static atomic_long until_failure, failed;
@@ -216,6 +217,16 @@ static char *library_strdup(const char *s)
     return copy == NULL ? NULL : memcpy(copy, s, n);
 }
 
+void *__wrap_memory_demand(size_t n)
+{
+    return __real_malloc(n);
+}
+
+void *__wrap_memory_demand_again(void *p, size_t n)
+{
+    return __real_realloc(p, n);
+}
+
 static sqlite3_mem_methods sqlite_own; // beneath the two below
 
 static void *sqlite_malloc(int n)
@@ -242,7 +253,6 @@ static void hook_sqlite(void)
 
 void allocations_hook(void)
 {
-    event_set_mem_functions(library_malloc, library_realloc, __real_free);
     curl_global_init_mem(CURL_GLOBAL_DEFAULT, library_malloc, __real_free, library_realloc,
                          library_strdup, library_calloc);
     ares_library_init_mem(ARES_LIB_INIT_ALL, library_malloc, __real_free, library_realloc);

@@ -15,7 +15,10 @@ enum allocation_source {
 
 // libidn2 has no hook: its one function that we call is taken over as a whole.
 
-// Before anything else: puts the hooks into libevent, libcurl, c-ares and SQLite.
+// Without memory for libevent and libevhtp the process ends (daemon/loop/memory.h): they always get
+// it.
+
+// Before anything else: puts the hooks into libcurl, c-ares and SQLite.
 void allocations_hook(void);
 
 // The n-th allocation of `sources` from now on fails (1: the next), and with `for_ever` all after

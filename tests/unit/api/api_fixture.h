@@ -64,11 +64,17 @@ static struct fake *fake_of(struct reader *r)
 static struct batch_info *copy_batch(const struct batch_info *b)
 {
     struct batch_info *copy = malloc(sizeof(*copy));
-    assert_non_null(copy);
+    if (!copy) {
+        return NULL;
+    }
     *copy = *b;
     copy->name = b->name ? strdup(b->name) : NULL;
     copy->metadata = b->metadata ? strdup(b->metadata) : NULL;
     copy->defaults = b->defaults ? strdup(b->defaults) : NULL;
+    if ((b->name && !copy->name) || (b->metadata && !copy->metadata) ||
+        (b->defaults && !copy->defaults)) {
+        batch_info_free(&copy);
+    }
     return copy;
 }
 
@@ -76,13 +82,12 @@ static int fake_batch(struct reader *r, const uint8_t id[UUID_SIZE], struct err 
                       struct batch_info **ret)
 {
     struct fake *f = fake_of(r);
-    (void)e;
     f->batch_reads++;
     if (!f->batch || memcmp(f->batch->now.id, id, UUID_SIZE) != 0) {
         return 0;
     }
     *ret = copy_batch(f->batch);
-    return 1;
+    return *ret ? 1 : err_set(e, ERR_OVERLOADED, "out of memory");
 }
 
 static int fake_batches(struct reader *r, const struct batch_filter *filter,
@@ -193,10 +198,10 @@ static int fake_body(struct reader *r, uint64_t batch, uint32_t index, uint64_t 
 {
     struct result_row row = fake_row(batch, (int64_t)index + 1);
     (void)r;
-    (void)e;
     assert_true(offset + n <= row.body_len);
-    buf_append(out, (const char *)row.body + offset, n);
-    return 1;
+    return buf_append(out, (const char *)row.body + offset, n) == 0
+               ? 1
+               : err_set(e, ERR_OVERLOADED, "out of memory");
 }
 
 static int fake_hosts(struct reader *r, const char *after, unsigned limit,
