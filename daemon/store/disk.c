@@ -59,16 +59,42 @@ static int lock(struct disk *d, const char *path, struct err *e)
     return 0;
 }
 
+// Nothing may have the file open yet: closing it here would drop the locks of SQLite.
+static int find_file(struct disk *d, const char *path, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        int why = errno;
+        if (fd >= 0) {
+            close(fd);
+        }
+        return err_set_errno(e, why, "cannot open the database %s (store.path) for writing", path);
+    }
+    close(fd);
+    if (st.st_nlink > 1) {
+        return err_set(e, ERR_CONFIG,
+                       "the database %s has %lu names (hard links): under another one its log would"
+                       " be missed, so remove the others, or set store.path",
+                       path, (unsigned long)st.st_nlink);
+    }
+    d->db_id = (struct file_id){st.st_dev, st.st_ino};
+    d->db_path = realpath(path, NULL);
+    return d->db_path == NULL ? err_set_errno(e, errno, "cannot find the database %s", path) : 0;
+}
+
 int disk_init(struct disk *d, const char *path, struct err *e)
 {
     memset(d, 0, sizeof(*d));
     d->lock_fd = -1;
-    char *lock_path = beside(path, ".lock");
-    d->ballast_path = beside(path, ".ballast");
-    d->db_path = beside(path, "");
-    d->wal_path = beside(path, "-wal");
+    if (find_file(d, path, e) < 0) {
+        return -1;
+    }
+    char *lock_path = beside(d->db_path, ".lock");
+    d->ballast_path = beside(d->db_path, ".ballast");
+    d->wal_path = beside(d->db_path, "-wal");
     int r = -1;
-    if (lock_path == NULL || d->ballast_path == NULL || d->db_path == NULL || d->wal_path == NULL) {
+    if (lock_path == NULL || d->ballast_path == NULL || d->wal_path == NULL) {
         err_set(e, ERR_SYSTEM, "out of memory");
     } else {
         r = lock(d, lock_path, e);
@@ -78,6 +104,25 @@ int disk_init(struct disk *d, const char *path, struct err *e)
         disk_done(d);
     }
     return r;
+}
+
+static bool leads_to(const char *path, struct file_id *id)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        return errno != ENOENT; // what else may fail tells nothing
+    }
+    if (id->number == 0) {
+        *id = (struct file_id){st.st_dev, st.st_ino};
+    }
+    return id->device == st.st_dev && id->number == st.st_ino;
+}
+
+const char *disk_missing(struct disk *d)
+{
+    return !leads_to(d->db_path, &d->db_id)     ? d->db_path
+           : !leads_to(d->wal_path, &d->wal_id) ? d->wal_path
+                                                : NULL;
 }
 
 void disk_done(struct disk *d)

@@ -21,18 +21,28 @@ static int on_wal_commit(void *ctx, sqlite3 *handle, const char *name, int pages
     return SQLITE_OK;
 }
 
+const char *db_advice(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+        return "; the file is no database or is damaged: restore it from a backup or move it away";
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_READONLY: return "; check that it and its directory are writable for this user";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "; another program (a backup, a shell) holds it: start again when that has ended";
+    case SQLITE_FULL: return "; its file system is full: make space";
+    default: return "";
+    }
+}
+
 static int open_error(struct db *db, const char *path, struct err *e)
 {
     int rc = sqlite3_extended_errcode(db->handle);
-    const char *advice = "";
-    if ((rc & 0xff) == SQLITE_NOTADB || (rc & 0xff) == SQLITE_CORRUPT) {
-        advice =
-            "; the file is no database or is damaged: restore it from a backup or move it away";
-    } else if ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) {
-        advice = "; check that its directory exists and is writable for this user";
-    }
     err_set(e, ERR_SYSTEM, "cannot open the database %s: %s%s", path, sqlite3_errmsg(db->handle),
-            advice);
+            db_advice(rc));
     db_close(db);
     return -1;
 }
@@ -48,14 +58,16 @@ static int db_open(struct db *db, const char *path, int flags, struct err *e)
     return 0;
 }
 
-int db_open_writer(struct db *db, const char *path, bool normal_sync, struct err *e)
+int db_open_writer(struct db *db, const char *path, struct err *e)
 {
     // Spares a global lock around every allocation. Refused, without harm, when SQLite is already
     // in use.
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    if (db_open(db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) < 0) {
-        return -1;
-    }
+    return db_open(db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
+}
+
+int db_begin_writing(struct db *db, const char *path, bool normal_sync, struct err *e)
+{
     char sql[512];
     snprintf(
         sql, sizeof(sql),
@@ -73,7 +85,6 @@ int db_open_writer(struct db *db, const char *path, bool normal_sync, struct err
     if (!wal) {
         err_set(e, ERR_SYSTEM,
                 "the file system of %s cannot hold a write-ahead log: use a local disk", path);
-        db_close(db);
         return -1;
     }
     sqlite3_wal_hook(db->handle, on_wal_commit, db);

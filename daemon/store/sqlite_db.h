@@ -26,10 +26,13 @@ enum db_fault {
     DB_FATAL, // the disk failed, the file is corrupt, or this program is wrong
 };
 
-// The writer: creates the file if need be; write-ahead log, no automatic checkpoints.
-int db_open_writer(struct db *db, const char *path, bool normal_sync, struct err *e);
+// The writer: creates the file if need be. Only db_begin_writing changes anything in it:
+// write-ahead log, no automatic checkpoints.
+int db_open_writer(struct db *db, const char *path, struct err *e);
+int db_begin_writing(struct db *db, const char *path, bool normal_sync, struct err *e);
 int db_open_reader(struct db *db, const char *path, struct err *e);
 void db_close(struct db *db);
+const char *db_advice(int rc); // what to do about an error, for the end of a message; may be ""
 
 // A set of statements: texts in a table, prepared all at once.
 struct statements {

@@ -103,6 +103,17 @@ static void run_reads(struct store *s)
 
 // ---- the thread ----
 
+// SQLite would go on writing to files that nobody can open again. What is in the log is written
+// back, so that whatever is left of the database is whole.
+static void look_for_files(struct store *s)
+{
+    const char *missing = disk_missing(&s->disk);
+    if (missing != NULL && !s->dead) {
+        sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        store_fatal(s, "%s was moved, replaced or deleted while in use", missing);
+    }
+}
+
 static void look_at_disk(struct store *s)
 {
     int64_t now = clock_monotonic_ms();
@@ -110,6 +121,7 @@ static void look_at_disk(struct store *s)
         return;
     }
     s->disk_seen_ms = now;
+    look_for_files(s);
     uint64_t bytes;
     if (disk_free(&s->disk, &bytes) < 0) {
         return;
@@ -306,7 +318,7 @@ int store_open(const struct config *config, const struct store_ports *ports, str
     }
     bool normal = config->store.synchronous == STORE_SYNCHRONOUS_NORMAL;
     if (mailbox_new(e, &s->mailbox) < 0 || disk_init(&s->disk, s->path, e) < 0 ||
-        db_open_writer(&s->db, s->path, normal, e) < 0 || store_prepare(s, e) < 0 ||
+        db_open_writer(&s->db, s->path, e) < 0 || store_prepare(s, normal, e) < 0 ||
         store_repair(s, e) < 0) {
         store_free(s);
         return -1;

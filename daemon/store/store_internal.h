@@ -127,7 +127,7 @@ void store_count(struct store *s, enum metric id,
 
 // --- store_open.c ---
 int store_repair(struct store *s, struct err *e);
-int store_prepare(struct store *s, struct err *e);
+int store_prepare(struct store *s, bool normal_sync, struct err *e);
 
 // --- store_hosts.c: rows of table host ---
 int hosts_open(struct store *s, struct err *e);

@@ -17,15 +17,12 @@
 static int one_number(struct store *s, const char *sql, struct err *e, int64_t *ret)
 {
     sqlite3_stmt *st;
-    if (sqlite3_prepare_v2(s->db.handle, sql, -1, &st, NULL) != SQLITE_OK) {
-        return err_set(e, ERR_SYSTEM, "cannot read the database %s: %s", s->path,
-                       sqlite3_errmsg(s->db.handle));
-    }
-    bool ok = sqlite3_step(st) == SQLITE_ROW;
+    bool ok = sqlite3_prepare_v2(s->db.handle, sql, -1, &st, NULL) == SQLITE_OK &&
+              sqlite3_step(st) == SQLITE_ROW;
     *ret = ok ? sqlite3_column_int64(st, 0) : 0;
     if (!ok) {
-        err_set(e, ERR_SYSTEM, "cannot read the database %s: %s", s->path,
-                sqlite3_errmsg(s->db.handle));
+        err_set(e, ERR_SYSTEM, "cannot read the database %s: %s%s", s->path,
+                sqlite3_errmsg(s->db.handle), db_advice(sqlite3_errcode(s->db.handle)));
     }
     sqlite3_finalize(st);
     return ok ? 0 : -1;
@@ -46,34 +43,40 @@ static int migrate_to(struct store *s, const struct schema_file *file, int64_t v
     bool ok = len > 0 && (size_t)len < cap && db_run(&s->db, script) == 0;
     free(script);
     if (!ok) {
-        err_set(e, ERR_SYSTEM, "cannot bring the database %s to schema version %lld (%s): %s",
-                s->path, (long long)version, file->name, s->db.text);
+        err_set(e, ERR_SYSTEM, "cannot bring the database %s to schema version %lld (%s): %s%s",
+                s->path, (long long)version, file->name, s->db.text, db_advice(s->db.rc));
         db_run(&s->db, "ROLLBACK");
     }
     return ok ? 0 : -1;
 }
 
-static int migrate(struct store *s, struct err *e)
+// Before anything in the file is changed: whether it is ours, and its schema version.
+static int look_whose(struct store *s, struct err *e, int64_t *ret_version)
 {
-    int64_t have, newest = 0, tables;
-    if (one_number(s, "PRAGMA user_version", e, &have) < 0 ||
+    int64_t newest = 0, tables;
+    if (one_number(s, "PRAGMA user_version", e, ret_version) < 0 ||
         one_number(s, "SELECT count(*) FROM sqlite_schema", e, &tables) < 0) {
         return -1;
     }
     for (const struct schema_file *f = schema_sql; f->name != NULL; f++) {
         newest = strtol(f->name, NULL, 10);
     }
-    if (have > newest) {
+    if (*ret_version > newest) {
         return err_set(
             e, ERR_CONFIG,
             "the database %s has schema version %lld, but this program knows only up to %lld:"
             " run the newer gatherd that wrote it, or set store.path",
-            s->path, (long long)have, (long long)newest);
+            s->path, (long long)*ret_version, (long long)newest);
     }
-    if (have == 0 && tables > 0) {
+    if (*ret_version == 0 && tables > 0) {
         return err_set(e, ERR_CONFIG, "the database %s belongs to another program: set store.path",
                        s->path);
     }
+    return 0;
+}
+
+static int migrate(struct store *s, int64_t have, struct err *e)
+{
     for (const struct schema_file *f = schema_sql; f->name != NULL; f++) {
         int64_t version = strtol(f->name, NULL, 10);
         if (version > have && migrate_to(s, f, version, e) < 0) {
@@ -83,9 +86,11 @@ static int migrate(struct store *s, struct err *e)
     return 0;
 }
 
-int store_prepare(struct store *s, struct err *e)
+int store_prepare(struct store *s, bool normal_sync, struct err *e)
 {
-    if (migrate(s, e) < 0 || live_open(&s->live, &s->db, LIVE_BATCHES, e) < 0) {
+    int64_t version;
+    if (look_whose(s, e, &version) < 0 || db_begin_writing(&s->db, s->path, normal_sync, e) < 0 ||
+        migrate(s, version, e) < 0 || live_open(&s->live, &s->db, LIVE_BATCHES, e) < 0) {
         return -1;
     }
     ledger_init(&s->ledger, LEDGER_ENTRIES);
@@ -99,7 +104,8 @@ int store_prepare(struct store *s, struct err *e)
 
 static int repair_error(struct store *s, struct err *e)
 {
-    err_set(e, ERR_SYSTEM, "cannot make the database %s ready: %s", s->path, s->db.text);
+    err_set(e, ERR_SYSTEM, "cannot make the database %s ready: %s%s", s->path, s->db.text,
+            db_advice(s->db.rc));
     if (sqlite3_get_autocommit(s->db.handle) == 0) {
         sqlite3_exec(s->db.handle, "ROLLBACK", NULL, NULL, NULL);
     }

@@ -2,7 +2,6 @@
 """Running it: health, metrics, the schema, signals, the configuration, one daemon for one database."""
 from contextlib import closing
 import json
-import pathlib
 import re
 import signal
 import socket
@@ -231,15 +230,6 @@ def _ask(kept, method, target, body):
 
 
 # -- sharing ------------------------------------------------------------------------------------
-def test_a_second_daemon_on_the_same_database_is_refused(own_daemon, tmp_path):
-    first = own_daemon()
-    second = harness.Daemon(tmp_path / "second", {"store": {"path": first.db_path}}).spawn()
-    assert second.process.wait(10) != 0
-    second.process = None
-    assert "gatherd.db" in second.log()
-    assert first.api.get("/livez").status == 200
-
-
 def test_a_second_daemon_on_the_same_socket_is_refused(own_daemon, tmp_path):
     first = own_daemon()
     second = harness.Daemon(tmp_path / "second", {"listen": {"socket": first.socket_path}}).spawn()
@@ -254,29 +244,6 @@ def test_a_dead_socket_file_is_replaced(own_daemon):
     with pytest.raises(OSError):
         socket.socket(socket.AF_UNIX).connect(daemon.socket_path)
     daemon.start()
-
-
-def test_a_newer_schema_is_refused(own_daemon):
-    daemon = own_daemon()
-    daemon.stop()
-    with sqlite3.connect(daemon.db_path) as db:
-        db.execute("PRAGMA user_version = 9999")
-    db.close()
-    daemon.spawn()
-    assert daemon.process.wait(10) != 0
-    daemon.process = None
-    assert "schema" in daemon.log() or "version" in daemon.log()
-
-
-def test_a_spoilt_database_is_refused(own_daemon):
-    daemon = own_daemon()
-    daemon.stop()
-    pathlib.Path(daemon.db_path + "-wal").unlink(missing_ok=True)  # it may hold the first page as it was
-    with open(daemon.db_path, "r+b") as db:
-        db.write(b"not a database at all")
-    daemon.spawn()
-    assert daemon.process.wait(10) != 0
-    daemon.process = None
 
 
 def test_a_full_queue_is_429(own_daemon, origin, hosts):
