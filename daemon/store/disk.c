@@ -59,6 +59,11 @@ static int lock(struct disk *d, const char *path, struct err *e)
     return 0;
 }
 
+static int64_t modified_at(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
 // Nothing may have the file open yet: closing it here would drop the locks of SQLite.
 static int find_file(struct disk *d, const char *path, struct err *e)
 {
@@ -79,6 +84,7 @@ static int find_file(struct disk *d, const char *path, struct err *e)
                        path, (unsigned long)st.st_nlink);
     }
     d->db_id = (struct file_id){st.st_dev, st.st_ino};
+    d->written_at = modified_at(&st);
     d->db_path = realpath(path, NULL);
     return d->db_path == NULL ? err_set_errno(e, errno, "cannot find the database %s", path) : 0;
 }
@@ -93,6 +99,10 @@ int disk_init(struct disk *d, const char *path, struct err *e)
     char *lock_path = beside(d->db_path, ".lock");
     d->ballast_path = beside(d->db_path, ".ballast");
     d->wal_path = beside(d->db_path, "-wal");
+    struct stat log;
+    if (d->wal_path != NULL && stat(d->wal_path, &log) == 0 && modified_at(&log) > d->written_at) {
+        d->written_at = modified_at(&log);
+    }
     int r = -1;
     if (lock_path == NULL || d->ballast_path == NULL || d->wal_path == NULL) {
         err_set(e, ERR_SYSTEM, "out of memory");

@@ -18,6 +18,7 @@ struct disk {
         dev_t device;
         ino_t number; // 0: not known yet
     } db_id, wal_id;
+    int64_t written_at; // when the files were last written before this start, by the clock then
     bool ballast;
 };
 

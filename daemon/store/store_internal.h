@@ -213,6 +213,7 @@ int purge_step(struct store *s);
 
 // --- store_timers.c ---
 int timers_open(struct store *s, struct err *e);
+int timers_start(struct store *s);   // sees to a clock that was set back since the last run
 int timers_step(struct store *s);    // deadlines, retention, idempotency keys; inside a group
 bool timers_wanted(struct store *s); // is there anything of that
 int timers_next(struct store *s);    // sets wake_at

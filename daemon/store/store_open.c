@@ -149,7 +149,7 @@ int store_repair(struct store *s, struct err *e)
     s->back.starts_told_at = s->now_at;
     s->back.have_halting = true;
     s->back.have_removed = true;
-    if (db_run(&s->db, "UPDATE batch SET state = 4 WHERE state = 0") < 0) {
+    if (timers_start(s) < 0 || db_run(&s->db, "UPDATE batch SET state = 4 WHERE state = 0") < 0) {
         return repair_error(s, e);
     }
     return end_interrupted(s) < 0 ? repair_error(s, e) : 0;

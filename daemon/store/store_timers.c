@@ -27,6 +27,7 @@ enum {
     SQL_OLD,
     SQL_KEYS,
     SQL_MOVE_RETRIES,
+    SQL_MOVE_BLOCKS,
     SQL__N
 };
 
@@ -48,6 +49,8 @@ static const char *const sql[SQL__N] = {
                  " WHERE expires_at <= ? LIMIT 500)",
     [SQL_MOVE_RETRIES] =
         "UPDATE ready SET not_before = max(not_before - ?, 1) WHERE not_before > ?",
+    [SQL_MOVE_BLOCKS] =
+        "UPDATE host SET blocked_until = max(blocked_until - ?, 1) WHERE blocked_until > ?",
 };
 
 int timers_open(struct store *s, struct err *e)
@@ -118,14 +121,16 @@ void timers_look_at_clock(struct store *s)
     s->clock_ms = ahead_ms;
 }
 
-// A retry waits for a while, not for a date: when the clock is set back by a day it must not wait a
-// day longer. Batches keep their dates, which are their owner's.
+// A retry or a blocked host waits for a while, not for a date: when the clock is set back by a day
+// it must not wait a day longer. Batches keep their dates, which are their owner's.
 static int follow_clock(struct store *s)
 {
-    sqlite3_stmt *st = s->timer_sql.v[SQL_MOVE_RETRIES];
-    db_bind(st, "ii", s->back.set_back_ms, s->now_at);
-    if (db_exec(&s->db, st) < 0) {
-        return -1;
+    for (int which = SQL_MOVE_RETRIES; which <= SQL_MOVE_BLOCKS; which++) {
+        sqlite3_stmt *st = s->timer_sql.v[which];
+        db_bind(st, "ii", s->back.set_back_ms, s->now_at);
+        if (db_exec(&s->db, st) < 0) {
+            return -1;
+        }
     }
     log_warn("the clock was set back: waiting retries move with it ms=%lld",
              (long long)s->back.set_back_ms);
@@ -133,6 +138,19 @@ static int follow_clock(struct store *s)
     s->back.retries_told_at = s->now_at;
     s->back.starts_told_at = s->now_at;
     return 0;
+}
+
+int timers_start(struct store *s)
+{
+    int64_t ahead_ms = s->disk.written_at - s->now_at;
+    if (ahead_ms < CLOCK_STEP_MS) {
+        return 0;
+    }
+    s->back.set_back_ms = ahead_ms;
+    return db_run(&s->db, "BEGIN IMMEDIATE") < 0 || follow_clock(s) < 0 ||
+                   db_run(&s->db, "COMMIT") < 0
+               ? -1
+               : 0;
 }
 
 bool timers_wanted(struct store *s)

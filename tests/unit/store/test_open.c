@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Opening: the lock, schemas of other versions, files that are no database.
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "fixture.h"
 
@@ -95,6 +97,45 @@ static void a_missing_directory_is_an_error_that_names_it(void **state)
     fixture_remove(f);
 }
 
+// As if it had last been written a day from now: what a clock set back by a day looks like.
+static void age_files(const struct fixture *f, int64_t written_at)
+{
+    struct timespec t = {.tv_sec = written_at / 1000, .tv_nsec = written_at % 1000 * 1000000};
+    assert_int_equal(utimensat(AT_FDCWD, f->path, (struct timespec[]){t, t}, 0), 0);
+}
+
+static void retries_and_blocks_follow_a_clock_set_back_while_it_was_down(void **state)
+{
+    (void)state;
+    const int64_t day = 86400 * 1000;
+    struct fixture *f = fixture_new();
+    fixture_start(f);
+    submit_batch(f, (struct submit){.n = 1, .host = "a.test"});
+    struct claimed *c = claim_tasks(f, "a.test", 1, 1);
+    int64_t then_at = clock_wall_at() + day; // the clock was a day ahead
+    post_retry(f, &c->tasks[0], then_at + 5000);
+    struct host_state *blocked = host_state_new(c->host);
+    blocked->blocked_until = then_at + 7000;
+    mailbox_post(store_mailbox(f->store), &blocked->msg);
+    release_message(c);
+    flush_store(f);
+    fixture_stop(f);
+    age_files(f, then_at);
+    fixture_start(f);
+    c = claim_tasks(f, "a.test", 1, 1);
+    assert_int_equal(c->n, 0);
+    assert_in_range(c->next_due_at, clock_wall_at() + 1000, clock_wall_at() + 5000);
+    release_message(c);
+    unsigned worker = store_worker_of("a.test", WORKERS);
+    struct host_lookup *ask = host_lookup_new(worker, "a.test");
+    mailbox_post(store_mailbox(f->store), &ask->msg);
+    struct work *w = take(&f->worker[worker], RING_WORK);
+    assert_in_range(w->v[0].blocked_until, clock_wall_at() + 3000, clock_wall_at() + 7000);
+    release_message(w);
+    fixture_stop(f);
+    fixture_remove(f);
+}
+
 static void the_worker_of_a_host_is_stable_and_spread(void **state)
 {
     (void)state;
@@ -119,6 +160,7 @@ int main(void)
         cmocka_unit_test(the_database_of_another_program_is_refused),
         cmocka_unit_test(a_file_that_is_no_database_is_refused),
         cmocka_unit_test(a_missing_directory_is_an_error_that_names_it),
+        cmocka_unit_test(retries_and_blocks_follow_a_clock_set_back_while_it_was_down),
         cmocka_unit_test(the_worker_of_a_host_is_stable_and_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
