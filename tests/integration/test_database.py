@@ -3,6 +3,7 @@
 happens when it is taken away from a running daemon. Each ends with a message that says what to do, and an exit
 status: 78 where only an administrator can help, 1 where the service manager may try again."""
 from contextlib import closing
+import http.client
 import os
 import pathlib
 import sqlite3
@@ -14,6 +15,9 @@ import pytest
 import harness
 from api import TEXT, assert_complete
 from harness import eventually
+
+
+GONE = (OSError, http.client.HTTPException)
 
 
 def refusal(daemon):
@@ -220,6 +224,14 @@ def its_log_deleted(path):
     path.with_name("gatherd.db-wal").unlink()
 
 
+def _ends_when_it_is_to_write(daemon, url):
+    try:
+        daemon.api.post("/v1/batches", [url])
+    except GONE:
+        pass
+    return daemon.process.poll() is not None
+
+
 @pytest.mark.parametrize("how", [deleted, moved, replaced, its_log_deleted])
 def test_a_daemon_whose_database_is_taken_away_stops(own_daemon, origin, hosts, how):
     """It must not go on answering 202 for what nobody can open again."""
@@ -228,7 +240,8 @@ def test_a_daemon_whose_database_is_taken_away_stops(own_daemon, origin, hosts, 
     batch = daemon.api.submit("".join(origin.url(f"/ok?{i}\n", host) for i in range(500)), media_type=TEXT)
     daemon.api.wait(batch["id"])
     how(pathlib.Path(daemon.db_path))
-    assert daemon.process.wait(10) == 1
+    eventually(lambda: _ends_when_it_is_to_write(daemon, origin.url("/ok", host)), 10, 0.1, "the daemon's end")
+    assert daemon.process.wait() == 1
     daemon.process = None
     assert "was moved, replaced or deleted while in use" in daemon.log()
     if how is moved:  # what it had answered is in the file, wherever that is now
