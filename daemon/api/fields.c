@@ -106,18 +106,18 @@ static bool refused(const char *parameters)
     return false;
 }
 
-enum accept_format accept_parse(const char *value)
+struct accepted {
+    const char *type;
+    int format;
+};
+
+// The format of the first type of an Accept field that is in `known` (ended by a NULL type), whose
+// last entry holds what anything else gets.
+static int accept_first(const char *value, const struct accepted *known)
 {
-    static const struct {
-        const char *type;
-        enum accept_format format;
-    } known[] = {
-        {"application/json", ACCEPT_JSON},          {"application/x-ndjson", ACCEPT_NDJSON},
-        {"application/ndjson", ACCEPT_NDJSON},      {"application/jsonl", ACCEPT_NDJSON},
-        {"text/event-stream", ACCEPT_EVENT_STREAM},
-    };
     char range[128];
     struct span part;
+    const struct accepted *k = known;
     while (next_part(&value, ',', &part)) {
         if (part.n >= sizeof(range)) {
             continue;
@@ -127,13 +127,36 @@ enum accept_format accept_parse(const char *value)
         const char *parameters = range;
         struct span type = {"", 0};
         next_part(&parameters, ';', &type);
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-            if (is_text(type, known[i].type) && !refused(parameters)) {
-                return known[i].format;
+        for (k = known; k->type; k++) {
+            if (is_text(type, k->type) && !refused(parameters)) {
+                return k->format;
             }
         }
     }
-    return ACCEPT_JSON;
+    for (k = known; k->type; k++) {}
+    return k->format;
+}
+
+enum accept_format accept_parse(const char *value)
+{
+    static const struct accepted known[] = {
+        {"application/json", ACCEPT_JSON},          {"application/x-ndjson", ACCEPT_NDJSON},
+        {"application/ndjson", ACCEPT_NDJSON},      {"application/jsonl", ACCEPT_NDJSON},
+        {"text/event-stream", ACCEPT_EVENT_STREAM}, {NULL, ACCEPT_JSON},
+    };
+    return (enum accept_format)accept_first(value, known);
+}
+
+enum page_format accept_page(const char *value)
+{
+    static const struct accepted known[] = {
+        {"text/plain", PAGE_TEXT},
+        {"text/html", PAGE_HTML},
+        {"application/json", PAGE_JSON},
+        {"application/problem+json", PAGE_JSON},
+        {NULL, PAGE_TEXT},
+    };
+    return (enum page_format)accept_first(value, known);
 }
 
 bool prefer_wait(const char *value, uint64_t max, uint64_t *ret)

@@ -19,6 +19,10 @@ bool content_type_is_json(const char *value);
 enum accept_format { ACCEPT_JSON, ACCEPT_NDJSON, ACCEPT_EVENT_STREAM };
 enum accept_format accept_parse(const char *value); // NULL: absent
 
+// What an Accept field asks of a page for people. Anything unknown is answered with text.
+enum page_format { PAGE_TEXT, PAGE_HTML, PAGE_JSON };
+enum page_format accept_page(const char *value); // NULL: absent
+
 // "wait=N" of a Prefer field (RFC 7240), clamped to `max`; false if there is none.
 bool prefer_wait(const char *value, uint64_t max, uint64_t *ret);
 
