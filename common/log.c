@@ -74,6 +74,26 @@ bool log_enabled(enum log_level level)
     return (int)level <= atomic_load_explicit(&current_level, memory_order_relaxed);
 }
 
+const char *log_quote(const char *text, char buffer[LOG_VALUE_SIZE])
+{
+    static const char cut[] = "...\"";
+    size_t used = 0;
+    buffer[used++] = '"';
+    for (const char *p = text; *p; p++) {
+        if (used + 2 + sizeof(cut) > LOG_VALUE_SIZE) {
+            memcpy(buffer + used, cut, sizeof(cut));
+            return buffer;
+        }
+        if (*p == '"' || *p == '\\') {
+            buffer[used++] = '\\';
+        }
+        buffer[used++] = *p;
+    }
+    buffer[used++] = '"';
+    buffer[used] = '\0';
+    return buffer;
+}
+
 static size_t append_escaped(char *line, size_t used, const char *text)
 {
     static const char hex[] = "0123456789abcdef";

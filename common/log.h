@@ -14,9 +14,17 @@ void log_init(enum log_level level);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
-// Text is printf-formatted; put values as key=value after the sentence. Control characters and
-// non-printable bytes in the result are escaped as \xNN.
+// Text is printf-formatted; put values as key=value after the sentence, and text that is not ours
+// through log_value. Control characters and non-printable bytes in the result are escaped as \xNN,
+// so a line stays one line.
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// Text in quotes, with quotes and backslashes in it escaped: `"x\"y"`. So no value passes for
+// another key=value. What is longer than fits is cut, and ends in "...". Only for the arguments of
+// a log line.
+#define log_value(text) log_quote((text), (char[LOG_VALUE_SIZE]){0})
+#define LOG_VALUE_SIZE  1100
+const char *log_quote(const char *text, char buffer[LOG_VALUE_SIZE]);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)

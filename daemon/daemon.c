@@ -103,7 +103,7 @@ static int64_t port_take_lag_us(void *ctx)
 static void on_store_fatal(void *ctx, const char *why)
 {
     (void)ctx;
-    log_error("the store cannot go on, stopping reason=\"%s\"", why);
+    log_error("the store cannot go on, stopping reason=%s", log_value(why));
     notify_state("STATUS=store failed: %s", why);
     _exit(EXIT_FAILURE);
 }
@@ -117,15 +117,15 @@ static void reload(struct daemon *d)
     struct config *fresh = NULL;
     struct err e = {.code = ERR_OK};
     if (config_load(d->sources, &e, &fresh) < 0 || api_reload(d->api, fresh, &e) < 0) {
-        log_error("reload failed, keeping the old configuration error=\"%s\"", e.text);
+        log_error("reload failed, keeping the old configuration error=%s", log_value(e.text));
         config_free(&fresh);
         notify_state("READY=1\nSTATUS=running; the last reload failed");
         return;
     }
     struct buf names = BUF_INIT(4096);
     if (config_changed(d->config, fresh, &names) > 0) {
-        log_warn("some changed settings need a restart settings=\"%s\"",
-                 names.data == NULL ? "" : names.data);
+        log_warn("some changed settings need a restart settings=%s",
+                 log_value(names.data == NULL ? "" : names.data));
     }
     buf_done(&names);
     log_set_level(fresh->log.level);
@@ -352,13 +352,13 @@ int daemon_run(const struct config_sources *sources, struct config *config)
     struct err e = {.code = ERR_OK};
     int status = EXIT_SUCCESS;
     if (start(d, &e) < 0) {
-        log_error("cannot start error=\"%s\"", e.text);
+        log_error("cannot start error=%s", log_value(e.text));
         notify_state("STATUS=cannot start: %s", e.text);
         status = e.code == ERR_CONFIG ? 78 : EXIT_FAILURE;
     } else {
         d->phase = PHASE_RUNNING;
         log_info("gatherd is ready version=%s workers=%u store=%s", GATHERD_VERSION,
-                 fetch_n_workers(d->fetch), d->config->store.path);
+                 fetch_n_workers(d->fetch), log_value(d->config->store.path));
         notify_state("READY=1\nSTATUS=running");
         loop_run(d->loop);
         log_info("stopped");

@@ -41,7 +41,7 @@ void notify_state(const char *format, ...)
     }
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
     if (sendto(fd, text, (size_t)length, MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0) {
-        log_warn("cannot tell the service manager error=\"%s\"", strerror(errno));
+        log_warn("cannot tell the service manager error=%s", log_value(strerror(errno)));
     }
     close(fd);
 }

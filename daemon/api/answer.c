@@ -55,7 +55,7 @@ void answer_error_more(struct api *api, struct http_exchange *x, const struct er
 {
     struct answer a = answer_json(err_info(e->code)->http_status);
     if (a.status == 0) { // a local error: its text is for the log alone
-        log_error("request failed error=\"%s\"", e->text);
+        log_error("request failed error=%s", log_value(e->text));
         a.status = err_info(ERR_INTERNAL)->http_status;
     }
     a.content_type = PROBLEM_CONTENT_TYPE;

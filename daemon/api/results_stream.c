@@ -38,7 +38,7 @@ static void on_gone(void *ctx, struct http_exchange *x)
 
 static void cut(struct results_stream *s, const char *why)
 {
-    log_info("a result stream was cut why=\"%s\"", why);
+    log_info("a result stream was cut why=%s", log_value(why));
     http_on_gone(s->x, NULL, NULL);
     http_abort(s->x);
     stream_free(s);

@@ -89,7 +89,7 @@ static void stream_on_drained(void *ctx, struct http_exchange *x)
         int n = ports->body(ports->reader, s->batch, s->index, s->offset, want, &s->piece, &e);
         if (n <= 0 ||
             s->piece.len != want) { // deleted meanwhile, or unreadable: the cut must be seen
-            log_warn("a body was cut short error=\"%s\"", n < 0 ? e.text : "it is gone");
+            log_warn("a body was cut short error=%s", log_value(n < 0 ? e.text : "it is gone"));
             http_on_gone(x, NULL, NULL);
             http_abort(x);
             stream_free(s);

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
+
 #define TRIM_AT_ONCE 256
 
-enum { SQL_READ, SQL_WRITE, SQL__N };
+enum { SQL_READ, SQL_WRITE, SQL_NAME, SQL__N };
 
 static const char *const sql[SQL__N] = {
     [SQL_READ] =
@@ -20,6 +22,7 @@ static const char *const sql[SQL__N] = {
         " failed = ?7, cancelled = ?8, expired = ?9, bytes_received = ?10,"
         " created_at = ?11, deadline_at = ?12, started_at = ?13, finished_at = ?14,"
         " cancel_requested_at = ?15 WHERE id = ?1",
+    [SQL_NAME] = "SELECT name FROM batch WHERE id = ?",
 };
 
 int live_open(struct live_table *t, struct db *db, size_t max, struct err *e)
@@ -83,6 +86,7 @@ static int read_row(struct live_table *t, struct db *db, struct live_batch *b)
     b->started_at = db_int(st, 16);
     b->finished_at = db_int(st, 17);
     b->cancel_requested_at = db_int(st, 18);
+    b->finishing = false;
     db_reset(st);
     return 1;
 }
@@ -156,6 +160,7 @@ void live_move(struct live_table *t, struct live_batch *b, int to, int64_t now_a
     b->state = to;
     if (to == BATCH_FINISHED) {
         b->finished_at = now_at;
+        b->finishing = true;
     }
     live_touch(t, b, now_at, true);
 }
@@ -191,9 +196,34 @@ int live_flush(struct live_table *t, struct db *db)
     return 0;
 }
 
-void live_committed(struct live_table *t)
+// The one line at level info that a batch gets.
+static void log_finished(struct live_table *t, struct db *db, const struct live_batch *b)
 {
-    while (list_pop_front(&t->dirty) != NULL) {}
+    char id[UUID_TEXT_SIZE];
+    uuid_format(b->id, id);
+    sqlite3_stmt *st = t->st.v[SQL_NAME];
+    db_bind(st, "i", (int64_t)b->batch);
+    const char *name = db_step(db, st) == 1 ? db_text(st, 0) : NULL;
+    const struct batch_counts *c = &b->counts;
+    int64_t took_ms = b->finished_at - b->created_at;
+    log_info("batch finished batch=%s name=%s total=%lld succeeded=%lld failed=%lld cancelled=%lld"
+             " expired=%lld bytes=%lld duration_ms=%lld",
+             id, log_value(name == NULL ? "" : name), (long long)c->total, (long long)c->succeeded,
+             (long long)c->failed, (long long)c->cancelled, (long long)c->expired,
+             (long long)b->bytes_received, (long long)(took_ms > 0 ? took_ms : 0));
+    db_reset(st);
+}
+
+void live_committed(struct live_table *t, struct db *db)
+{
+    for (struct list *link = list_pop_front(&t->dirty); link != NULL;
+         link = list_pop_front(&t->dirty)) {
+        struct live_batch *b = list_entry(link, struct live_batch, dirty);
+        if (b->finishing && log_enabled(LOG_LEVEL_INFO)) {
+            log_finished(t, db, b);
+        }
+        b->finishing = false;
+    }
 }
 
 void live_rolled_back(struct live_table *t, struct db *db)

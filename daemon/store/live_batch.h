@@ -39,6 +39,7 @@ struct live_batch {
     uint64_t *refused;   // hosts that were refused for `concurrency`, oldest first
     size_t n_refused;
     bool refused_more; // and others, that did not fit
+    bool finishing;    // finished in the transaction under way
 
     struct list lru, dirty, changed, waking;
     UT_hash_handle hh;
@@ -72,8 +73,9 @@ void live_move(struct live_table *t, struct live_batch *b, int to, int64_t now_a
 // written.
 void live_touch(struct live_table *t, struct live_batch *b, int64_t now_at, bool durable);
 int live_flush(struct live_table *t,
-               struct db *db);             // writes the dirty rows, inside the transaction
-void live_committed(struct live_table *t); // they are safe
+               struct db *db); // writes the dirty rows, inside the transaction
+// They are safe: those that finished are told to the journal.
+void live_committed(struct live_table *t, struct db *db);
 void live_rolled_back(struct live_table *t, struct db *db); // reads them again
 
 // The news for the API since the last call; *ret is NULL if there are none. -1 without memory.

@@ -24,7 +24,7 @@ void store_fatal(struct store *s, const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     s->dead = true;
-    log_error("the store has failed reason=\"%s\"", text);
+    log_error("the store has failed reason=%s", log_value(text));
     s->ports.on_fatal(s->ports.ctx, text);
 }
 
@@ -190,7 +190,7 @@ static int run_transaction(struct store *s)
 
 static void group_committed(struct store *s)
 {
-    live_committed(&s->live);
+    live_committed(&s->live, &s->db);
     copy_committed(s);
     upload_committed(s);
     for (size_t i = 0; i < s->n_settled; i++) {
@@ -251,7 +251,7 @@ static void group_failed(struct store *s)
     } else {
         err_set(&why, ERR_OVERLOADED, "the database could not be written: %s", s->db.text);
     }
-    log_warn("a transaction failed and was rolled back reason=\"%s\"", s->db.text);
+    log_warn("a transaction failed and was rolled back reason=%s", log_value(s->db.text));
     db_clear(&s->db);
     s->back = s->saved;
     s->n_settled = 0;

@@ -126,7 +126,7 @@ static int end_interrupted(struct store *s)
             db_run(&s->db, "COMMIT") < 0) {
             return -1;
         }
-        live_committed(&s->live);
+        live_committed(&s->live, &s->db);
         s->n_settled = 0;
         sum += n;
     }

@@ -229,6 +229,27 @@ def _ask(kept, method, target, body):
         return None  # closed: the client must find another daemon
 
 
+# -- the log ------------------------------------------------------------------------------------
+def test_a_batch_gets_one_line_when_it_finishes(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    host = hosts.take()
+    urls = [origin.url("/ok", host)] * 3 + [origin.url("/status/404", host)] * 2
+    batch = daemon.api.submit({"urls": urls, "name": "nightly"})
+    done = daemon.api.wait(batch["id"])
+    line = f'batch finished batch={batch["id"]} name="nightly" total=5 succeeded=3 failed=2 cancelled=0 expired=0 ' \
+           f'bytes={done["bytes_received"]} duration_ms='
+    eventually(lambda: line in daemon.log(), what="the line")
+    assert daemon.log().count(batch["id"]) == 1
+
+
+def test_no_name_forges_a_field(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    batch = daemon.api.submit({"urls": [origin.url("/ok", hosts.take())], "name": 'x" failed=9 y="\\\u2028'})
+    daemon.api.wait(batch["id"])
+    line = eventually(lambda: [l for l in daemon.log().splitlines() if batch["id"] in l], what="the line")[0]
+    assert r'name="x\" failed=9 y=\"\\\xe2\x80\xa8" total=1 ' in line
+
+
 # -- sharing ------------------------------------------------------------------------------------
 def test_a_second_daemon_on_the_same_socket_is_refused(own_daemon, tmp_path):
     first = own_daemon()

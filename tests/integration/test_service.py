@@ -271,6 +271,31 @@ def test_no_watchdog_is_fed_that_is_not_for_this_process(service, manager):
         manager.until("WATCHDOG", 1)
 
 
+# -- the journal -----------------------------------------------------------------------------------------
+
+def test_lines_in_the_journal_have_priorities(service, tmp_path):
+    """Standard error is what JOURNAL_STREAM names by device and inode, here a file."""
+    daemon = service()
+    daemon.log_path.touch()
+    about = daemon.log_path.stat()
+    daemon.env["JOURNAL_STREAM"] = f"{about.st_dev}:{about.st_ino}"
+    daemon.start()
+    assert all(re.match("<[3467]>", line) for line in daemon.log().splitlines())
+    assert "<6>gatherd is ready" in daemon.log()
+    daemon.config.write_text("nonsense {\n")
+    daemon.signal(signal.SIGHUP)
+    eventually(lambda: "<3>reload failed" in daemon.log(), what="an error")
+
+
+def test_a_wrong_configuration_is_an_error_in_the_journal(service):
+    daemon = service({"fetch": {"concurrency": 0}})
+    daemon.log_path.touch()
+    about = daemon.log_path.stat()
+    daemon.env["JOURNAL_STREAM"] = f"{about.st_dev}:{about.st_ino}"
+    code, log = fails_to_start(daemon)
+    assert code == 78 and log.startswith(f"<3>{daemon.config}:")
+
+
 # -- units ---------------------------------------------------------------------------------------------
 
 def builtin_ranges():

@@ -64,6 +64,34 @@ static void writes_time_and_level(void **state)
     assert_int_equal(text[10], 'T');
 }
 
+// However a value is made, it stays one quoted value of one line.
+static void quotes_values(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *value, *logged;
+    } rows[] = {
+        {"", "\"\""},
+        {"nightly run", "\"nightly run\""},
+        {"x\" failed=0 y=\"", "\"x\\\" failed=0 y=\\\"\""},
+        {"x\\", "\"x\\\\\""},
+        {"a\n<0>forged", "\"a\\x0a<0>forged\""},
+        {"\x1b[2J\xc3\xa9", "\"\\x1b[2J\\xc3\\xa9\""},
+    };
+    log_init(LOG_LEVEL_INFO);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        log_info("done name=%s n=%d", log_value(rows[i].value), 1);
+        char expected[200];
+        snprintf(expected, sizeof(expected), "done name=%s n=1\n", rows[i].logged);
+        assert_non_null(strstr(logged(f), expected));
+    }
+    char quotes[2 * LOG_VALUE_SIZE];
+    memset(quotes, '"', sizeof(quotes) - 1);
+    quotes[sizeof(quotes) - 1] = '\0';
+    log_info("long name=%s n=1", log_value(quotes));
+    assert_non_null(strstr(logged(f), "\\\"...\" n=1\n"));
+}
+
 static void writes_the_journal_prefix(void **state)
 {
     struct fixture *f = *state;
@@ -128,6 +156,7 @@ int main(void)
         TEST(drops_what_is_above_the_level),
         TEST(one_call_is_one_line),
         TEST(long_lines_are_cut),
+        TEST(quotes_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
