@@ -7,6 +7,21 @@
 #include "common/log.h"
 #include "daemon/command_line.h"
 #include "daemon/daemon.h"
+#include "daemon/store/backup.h"
+
+// What ends by itself.
+static int run_once(const struct command_line *line, const struct config *config)
+{
+    struct err e = {.code = ERR_OK};
+    if (line->mode == RUN_PRINT_CONFIG) {
+        return config_print(config, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    if (line->mode == RUN_BACKUP && store_backup(config->store.path, line->backup_file, &e) < 0) {
+        fprintf(stderr, "gatherd: %s\n", e.text);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
 
 int main(int argc, char **argv)
 {
@@ -22,21 +37,24 @@ int main(int argc, char **argv)
         command_line_help();
         return EXIT_SUCCESS;
     }
+    log_init(LOG_LEVEL_INFO);
     struct config_sources sources = {
         .file = line.config_file, .environment = environ, .set = line.set, .n_set = line.n_set};
     struct config *config = NULL;
     struct err e = {.code = ERR_OK};
     if (config_load(&sources, &e, &config) < 0) {
-        fprintf(stderr, "gatherd: %s\n", e.text);
+        if (line.mode == RUN_DAEMON) {
+            log_error("%s", e.text);
+        } else {
+            fprintf(stderr, "gatherd: %s\n", e.text);
+        }
         return e.code == ERR_CONFIG ? EXIT_CONFIG : EXIT_FAILURE;
     }
     if (line.mode != RUN_DAEMON) {
-        int status = line.mode == RUN_PRINT_CONFIG && config_print(config, stdout) < 0
-                         ? EXIT_FAILURE
-                         : EXIT_SUCCESS;
+        int status = run_once(&line, config);
         config_free(&config);
         return status;
     }
-    log_init(config->log.level);
+    log_set_level(config->log.level);
     return daemon_run(&sources, config);
 }
