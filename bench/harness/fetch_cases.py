@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Cases in which every contender fetches the same list: URLs a second, processor time a URL, memory."""
-import dataclasses
 import math
 
 from . import peers
@@ -9,19 +8,19 @@ from .origin import HOSTS
 
 CASES = {
     "small": "one host, 120 bytes each",
-    "hosts": f"{HOSTS} hosts, 120 bytes each",
+    "hosts": f"{HOSTS:,} hosts, 120 bytes each: names for gatherd, addresses for the others",
     "16k": "one host, 16 KiB each, a quarter of the count",
     "1m": "one host, 1 MiB each, a hundredth of the count",
     "https": "one host over TLS (HTTP/2 where a contender speaks it), 120 bytes each",
 }
 
 
-def urls_of(env, case):
+def urls_of(env, case, contender):
     n = env.options.count
     if case == "small":
         return env.nginx.urls("small", n)
     if case == "hosts":
-        return env.nginx.urls("small", n, HOSTS)
+        return env.nginx.hosts_urls("small", n, by_name=contender == "gatherd")
     if case == "16k":
         return env.nginx.urls("16k", math.ceil(n / 4))
     if case == "1m":
@@ -31,13 +30,14 @@ def urls_of(env, case):
 
 def run(env, case, record):
     """One round: each contender once, gatherd's place moving on with the round."""
-    job = peers.Job(urls_of(env, case), env.options.connections, env.options.timeout, None,
-                    env.nginx.ca_file if case == "https" else None)
+    ca_file = env.nginx.ca_file if case == "https" else None
     names = env.options.contenders
     turn = env.round % len(names)
     for name in names[turn:] + names[:turn]:
+        job = peers.Job(urls_of(env, case, name), env.options.connections, env.options.timeout, env.new_folder(),
+                        ca_file)
         try:
-            n, took = peers.measure(env, name, dataclasses.replace(job, folder=env.new_folder()))
+            n, took = peers.measure(env, name, job)
         except BenchError as fault:
             env.failed(case, name, fault)
             continue

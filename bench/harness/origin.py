@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Origin servers on loopback: nginx from a private prefix, and one that takes its time."""
 import asyncio
+import multiprocessing
 import os
 import pathlib
 import re
@@ -11,7 +12,7 @@ import urllib.request
 
 from .machine import BenchError, eventually, program, stop
 
-HOSTS = 100  # 127.0.0.1 … 127.0.0.100, a host each
+HOSTS = 1000  # 127.1.0.1 … 127.1.9.100, a host each, and as many names, each of one of these addresses
 FILES = {"small": 120, "16k": 16 << 10, "1m": 1 << 20}
 
 CONFIG = """
@@ -52,6 +53,11 @@ http {{
 """
 
 
+def address(i):
+    """Of the i-th host."""
+    return f"127.1.{i // 100}.{i % 100 + 1}"
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -82,8 +88,8 @@ class Nginx:
     def start(self):
         for _ in range(5):
             self.port, self.tls_port = free_port(), free_port()
-            listens = "\n        ".join(f"listen 127.0.0.{n}:{self.port} backlog=4096;"
-                                        for n in range(1, HOSTS + 1))
+            listens = "\n        ".join(f"listen {ip}:{self.port} backlog=4096;"
+                                        for ip in ("127.0.0.1", *map(address, range(HOSTS))))
             (self.folder / "nginx.conf").write_text(
                 CONFIG.format(user="user root;" if os.geteuid() == 0 else "", folder=self.folder, listens=listens,
                               tls_port=self.tls_port))
@@ -117,9 +123,14 @@ class Nginx:
         self._asked += 1
         return total - self._asked
 
-    def urls(self, name, n, hosts=1):
+    def urls(self, name, n):
         """`n` different URLs of one file."""
-        return [f"http://127.0.0.{i % hosts + 1}:{self.port}/{name}?{i}" for i in range(n)]
+        return [f"http://127.0.0.1:{self.port}/{name}?{i}" for i in range(n)]
+
+    def hosts_urls(self, name, n, by_name):
+        """The same over all hosts, which are written as names or as addresses."""
+        hosts = [NameServer.name(i) if by_name else address(i) for i in range(HOSTS)]
+        return [f"http://{hosts[i % HOSTS]}:{self.port}/{name}?{i}" for i in range(n)]
 
     def tls_urls(self, name, n):
         return [f"https://127.0.0.1:{self.tls_port}/{name}?{i}" for i in range(n)]
@@ -131,53 +142,98 @@ class Nginx:
         stop(self.process)
 
 
-class SlowServer:
-    """Answers each request after `delay` seconds, on 127.0.0.201. A thread of this process."""
+class NameServer:
+    """Resolves the hosts' names, over UDP. A thread of this process: a name is asked for once a run."""
 
-    HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nslow\n"
+    @staticmethod
+    def name(i):
+        return f"host-{i}.bench.test"
 
-    def __init__(self, delay):
-        self.delay = delay
-        self.loop = asyncio.new_event_loop()
-        self.port = None
-        self._ready = threading.Event()
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self):
-        self.loop.run_until_complete(self._serve())
+        while True:
+            question, client = self.socket.recvfrom(512)
+            if not question:
+                return
+            self.socket.sendto(self._answer(question), client)
 
-    async def _serve(self):
-        self._stop, self._clients = asyncio.Event(), set()
-        server = await asyncio.start_server(self._client, "127.0.0.201", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stop.wait()
-        server.close()
-        for client in list(self._clients):
-            client.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+    @staticmethod
+    def _answer(question):
+        """RFC 1035 §4.1: one address for A, none for anything else."""
+        end = question.index(b"\0", 12) + 1
+        label = question[13:13 + question[12]].decode()
+        records = b""
+        if question[end:end + 2] == b"\0\1" and label.startswith("host-"):
+            records = b"\xc0\x0c\0\1\0\1\0\0\x0e\x10\0\4" + socket.inet_aton(address(int(label[5:])))
+        count = b"\1" if records else b"\0"
+        return question[:2] + b"\x85\x80\0\1\0" + count + bytes(4) + question[12:end + 4] + records
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.sendto(b"", self.socket.getsockname())
+        self._thread.join(10)
+        self.socket.close()
+
+
+class SlowServer:
+    """Answers each request after `delay` seconds, on 127.0.0.201. A process of its own, so that nothing waits for it."""
+
+    HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nslow\n"
+    BACKLOG = 16384
+
+    def __init__(self, delay):
+        spawn = multiprocessing.get_context("spawn")
+        self.delay, self.port = delay, None
+        self.waiting, self.most_waiting = 0, spawn.Value("i", 0)
+        self._ours, self._its = spawn.Pipe()
+        self._process = spawn.Process(target=self._run, args=(self._its,), daemon=True)
+
+    def __getstate__(self):
+        return {"delay": self.delay, "waiting": 0, "most_waiting": self.most_waiting}
+
+    def _run(self, pipe):
+        asyncio.run(self._serve(pipe))
+
+    async def _serve(self, pipe):
+        server = await asyncio.start_server(self._client, "127.0.0.201", 0, backlog=self.BACKLOG)
+        pipe.send(server.sockets[0].getsockname()[1])
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_reader(pipe.fileno(), stop.set)
+        await stop.wait()
+        os._exit(0)  # whoever is still connected is not waited for
 
     async def _client(self, reader, writer):
-        self._clients.add(asyncio.current_task())
         try:
             while await reader.readuntil(b"\r\n\r\n"):
+                self.waiting += 1
+                self.most_waiting.value = max(self.most_waiting.value, self.waiting)
                 await asyncio.sleep(self.delay)
+                self.waiting -= 1
                 writer.write(self.HEAD)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
-            self._clients.discard(asyncio.current_task())
 
     def urls(self, n):
         return [f"http://127.0.0.201:{self.port}/slow?{i}" for i in range(n)]
 
     def __enter__(self):
-        self._thread.start()
-        self._ready.wait(10)
+        self._process.start()
+        if not self._ours.poll(10):
+            raise BenchError("the slow server does not start")
+        self.port = self._ours.recv()
         return self
 
     def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._ours.send(None)
+        self._process.join(10)

@@ -98,7 +98,7 @@ def limit2(env, job):
 
 def gatherd(env, job):
     """A new daemon with an empty database; its start and stop are not in the span."""
-    fetch = {"concurrency": job.connections, "host_concurrency": job.connections}
+    fetch = {"concurrency": job.connections, "host_concurrency": job.connections, "resolver": [env.names.address]}
     if job.ca_file:
         fetch["ca_file"] = str(job.ca_file)
     with Gatherd(env.gatherd, job.folder / "gatherd", {"fetch": fetch}) as daemon:

@@ -81,7 +81,7 @@ def status(env, record):
 
 def stream(env, record):
     """All results as NDJSON to curl, against the sqlite3 program reading the same rows from the same file."""
-    n = env.options.count
+    n = env.options.rows
     with daemon(env) as d:
         batch = d.wait(d.submit(env.nginx.urls("small", n)), env.options.timeout)
         url = f"http://127.0.0.1:{d.port}/v1/batches/{batch['id']}/results"
@@ -107,18 +107,57 @@ def stream(env, record):
 
 
 def queue(env, record):
-    """Memory with everything queued, and a restart with it."""
+    """Memory with everything queued, what fetching then loses, and a restart with it."""
     n = env.options.queued
-    with daemon(env, fetch={"max_queued": max(n, 10000000)}) as d:
+    probe = env.nginx.urls("small", min(env.options.count, 50000))
+    with daemon(env, fetch={"max_queued": max(2 * n, 10000000)}) as d:
+        alone = [d.fetch(probe, env.options.timeout) for _ in range(3)]
         for first in range(0, n, BATCH_MAX):
             d.submit(env.nginx.urls("small", min(BATCH_MAX, n - first)), NEVER)
         record("queue", f"memory with {n:,} queued", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
+        beside = [d.fetch(probe, env.options.timeout) for _ in range(3)]
+        record("queue", "rate with them, of that without", "gatherd",
+               statistics.median(alone) / statistics.median(beside), "×")
         record("queue", "memory, at most", "gatherd", machine.memory_kib(d.pid, "VmHWM") / 1024, "MiB", "less")
         record("queue", "database", "gatherd", d.database_bytes() / n, "bytes/URL", "less")
         d.stop()
         d.start()
         record("queue", "restart to ready", "gatherd", d.ready_s, "s", "less")
         record("queue", "memory after restart", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
+
+
+def status_times_until(d, batch, connection, until):
+    """Milliseconds of GETs of the batch, one each 10 ms until `until(batch)` is true."""
+    spans = []
+    while not until(batch):
+        time.sleep(0.01)
+        start = time.perf_counter()
+        batch = d.json("GET", f"/v1/batches/{batch['id']}", connection=connection)
+        spans.append((time.perf_counter() - start) * 1000)
+        if len(spans) > 30000:
+            raise BenchError(f"still not there: {batch['counts']}")
+    return batch, spans
+
+
+def parallel(env, record):
+    """Transfers that are all in flight together, to a server that answers after five seconds."""
+    n = env.options.transfers
+    with SlowServer(5.0) as server, daemon(env, fetch={"concurrency": n, "host_concurrency": n}) as d:
+        d.fetch(env.nginx.urls("small", 1000), env.options.timeout)
+        before = machine.memory_kib(d.pid)
+        connection = d.connect()
+        start = time.perf_counter()
+        batch = d.submit(server.urls(n), connection=connection)
+        batch, spans = status_times_until(d, batch, connection, lambda b: b["state"] == "finished")
+        seconds = time.perf_counter() - start
+        connection.close()
+        if batch["counts"]["succeeded"] != n:
+            raise BenchError(f"not everything was fetched: {batch['counts']}")
+        record("parallel", "in flight at once", "gatherd", server.most_waiting.value, "")
+        record("parallel", "all done after", "gatherd", seconds, "s", "less")
+        record("parallel", "memory for each, at most", "gatherd",
+               (machine.memory_kib(d.pid, "VmHWM") - before) / n, "KiB", "less")
+        record("parallel", "status meanwhile, p99", "gatherd", sorted(spans)[len(spans) * 99 // 100], "ms", "less")
 
 
 def one_url_latencies(env, d):
@@ -198,7 +237,7 @@ def growth(env, record):
     probe = min(env.options.count, 20000)
     with daemon(env) as d:
         recorded = 0
-        for mark in (0, 10**4, 10**5, 10**6):
+        for mark in (0, 10**4, 10**5, 10**6, 10**7):
             if mark > env.options.growth:
                 break
             while recorded < mark:
@@ -215,4 +254,4 @@ def growth(env, record):
         record("growth", "write-ahead log", "gatherd", log / 2**20, "MiB", "less")
 
 
-CASES = {f.__name__: f for f in (submit, status, stream, queue, slow, waiters, idle, growth)}
+CASES = {f.__name__: f for f in (submit, status, stream, queue, parallel, slow, waiters, idle, growth)}
