@@ -51,6 +51,7 @@ static void destroy(struct transfer *t)
 {
     list_remove(&t->link);
     curl_easy_cleanup(t->easy);
+    curl_slist_free_all(t->fields);
     sink_done(&t->sink);
     response_head_done(&t->head);
     free(t);
@@ -85,9 +86,11 @@ static void recycle(struct transfer *t)
     transfer_watch_stop(t);
     list_remove(&t->link);
     curl_slist_free_all(t->resolve);
-    curl_slist_free_all(t->fields);
     t->resolve = NULL;
-    t->fields = NULL;
+    if (t->plain_for == 0) {
+        curl_slist_free_all(t->fields);
+        t->fields = NULL;
+    }
     decoder_free(&t->decoder);
     sink_discard(&t->sink);
     if (e->n_idle >= MAX_IDLE) {
@@ -224,8 +227,7 @@ int transfer_engine_new(struct loop *loop, const struct transfer_settings *s, st
     list_init(&e->idle);
     buf_init(&e->scratch, OPTIONS_MAX_HEADER_BYTES + (size_t)4 * URL_MAX);
     e->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    e->default_fields = curl_slist_append(NULL, "Accept-Encoding: gzip, deflate, br, zstd");
-    if (!e->sha256 || !e->default_fields || copy_settings(s, &e->settings) < 0) {
+    if (!e->sha256 || copy_settings(s, &e->settings) < 0) {
         err_set(err, ERR_SYSTEM, "cannot set up the transfer engine");
         transfer_engine_free(&e);
         return -1;
@@ -267,7 +269,6 @@ void transfer_engine_free(struct transfer_engine **e_ptr)
     }
     curl_loop_free(&e->curl);
     transfer_watch_done(e);
-    curl_slist_free_all(e->default_fields);
     EVP_MD_free(e->sha256);
     buf_done(&e->scratch);
     free_settings(&e->settings);

@@ -48,7 +48,8 @@ struct transfer {
     struct list link; // in engine->running, or engine->idle
     CURL *easy;
     char error_text[CURL_ERROR_SIZE];
-    struct curl_slist *resolve, *fields; // `fields` NULL: the engine's default ones
+    struct curl_slist *resolve;
+    struct curl_slist *fields; // kept with the handle's options
     // For which settings and scheme `easy` is set up for a request of which only the target
     // differs; 0: it must be set up anew.
     uint64_t plain_for;
@@ -96,7 +97,6 @@ struct transfer_engine {
     struct transfer_settings settings; // strings owned
     uint64_t generation;               // of the settings; never 0
     EVP_MD *sha256;
-    struct curl_slist *default_fields;
     struct buf scratch;
     struct list running, idle;
     unsigned n_idle;

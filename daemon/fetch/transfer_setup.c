@@ -17,6 +17,8 @@
 #define BUFFER_SIZE     (64 * 1024L)
 #define TLS_BUFFER_SIZE 102400L
 
+#define ACCEPT_ENCODING "Accept-Encoding: gzip, deflate, br, zstd"
+
 static int check(CURLcode code)
 {
     return code == CURLE_OK ? 0 : -1;
@@ -210,22 +212,30 @@ static int append_own_fields(struct transfer *t, bool drop_credentials)
     return 0;
 }
 
+// Of a plain request. libcurl formats the field of CURLOPT_USERAGENT twice for each request, and
+// one of the list once.
+static int set_plain_fields(struct transfer *t)
+{
+    struct buf *line = &t->engine->scratch;
+    buf_reset(line);
+    buf_printf(line, "User-Agent: %s", t->engine->settings.user_agent);
+    if (line->failed || append_field(&t->fields, line->data) < 0 ||
+        append_field(&t->fields, ACCEPT_ENCODING) < 0) {
+        return -1;
+    }
+    return check(curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->fields));
+}
+
 static int set_fields(struct transfer *t, const struct transfer_request *r)
 {
     const struct task_options *o = t->options;
     bool sends = r->send_body || t->method == METHOD_POST || t->method == METHOD_PUT ||
                  t->method == METHOD_PATCH;
-    if (check(curl_easy_setopt(t->easy, CURLOPT_USERAGENT, t->engine->settings.user_agent)) < 0) {
+    if (check(curl_easy_setopt(t->easy, CURLOPT_USERAGENT, t->engine->settings.user_agent)) < 0 ||
+        append_own_fields(t, r->drop_credentials) < 0) {
         return -1;
     }
-    if (o->n_headers == 0 && !sends) {
-        return check(curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->engine->default_fields));
-    }
-    if (append_own_fields(t, r->drop_credentials) < 0) {
-        return -1;
-    }
-    if (!has_field(o, "accept-encoding") &&
-        append_field(&t->fields, t->engine->default_fields->data) < 0) {
+    if (!has_field(o, "accept-encoding") && append_field(&t->fields, ACCEPT_ENCODING) < 0) {
         return -1;
     }
     // libcurl would call any body a form, and would wait for a 100 before a large one.
@@ -246,16 +256,18 @@ static bool is_plain(const struct transfer *t)
     return t->method == METHOD_GET && !o->body && !o->proxy && o->n_headers == 0 && o->verify_tls;
 }
 
-static int set_up_anew(struct transfer *t, const struct transfer_request *r)
+static int set_up_anew(struct transfer *t, const struct transfer_request *r, bool plain)
 {
     bool send_body = r->send_body && t->options->body;
     curl_easy_reset(t->easy);
+    curl_slist_free_all(t->fields);
+    t->fields = NULL;
     transfer_callbacks_install(t);
     if (set_route(t) < 0 || set_target(t, r) < 0 || set_protocol(t, send_body) < 0 ||
         set_method(t, send_body) < 0) {
         return -1;
     }
-    return set_fields(t, r);
+    return plain ? set_plain_fields(t) : set_fields(t, r);
 }
 
 int transfer_setup(struct transfer *t, const struct transfer_request *r)
@@ -269,7 +281,7 @@ int transfer_setup(struct transfer *t, const struct transfer_request *r)
         if (set_target(t, r) < 0) {
             return -1;
         }
-    } else if (set_up_anew(t, r) < 0) {
+    } else if (set_up_anew(t, r, plain) < 0) {
         return -1;
     }
     t->plain_for = plain ? wanted : 0;

@@ -135,6 +135,39 @@ static void every_method_is_sent_as_it_should_be(void **state)
     }
 }
 
+// One transfer after the other takes the same handle, and sends nothing of the request before.
+static void a_request_leaves_nothing_to_the_next(void **state)
+{
+    (void)state;
+    static char body[] = "a=b";
+    struct header_field field = {(char[]){"Cookie"}, (char[]){"c=1"}};
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 2; i++) { // the second is set up as the first has left the handle
+            send_method(METHOD_GET, false);
+            expect_sent("GET /0 HTTP/1.1\r\n", true);
+            expect_sent("User-Agent: test/1\r\n", true);
+            expect_sent("Accept-Encoding: gzip, deflate, br, zstd\r\n", true);
+            expect_sent("Cookie", false);
+            expect_sent("Content-", false);
+        }
+        f.options.body = body;
+        f.options.body_len = 3;
+        f.options.headers = &field;
+        f.options.n_headers = 1;
+        send_method(METHOD_PUT, true);
+        expect_sent("PUT /0 HTTP/1.1\r\n", true);
+        expect_sent("Cookie: c=1\r\n", true);
+        expect_sent("\r\n\r\na=b", true);
+        f.options.body = NULL;
+        f.options.body_len = 0;
+        f.options.headers = NULL;
+        f.options.n_headers = 0;
+        fetch_expect(round == 0 ? ROW_HEAD : ROW_LARGE, round == 0 ? TASK_BODY_TOO_LARGE : TASK_OK,
+                     200);
+        probe_done(&p);
+    }
+}
+
 static void own_fields_replace_the_usual_ones(void **state)
 {
     (void)state;
@@ -317,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(every_method_is_sent_as_it_should_be),
+        T(a_request_leaves_nothing_to_the_next),
         T(own_fields_replace_the_usual_ones),
         T(heads_are_reported_as_json),
         T(large_bodies_are_spilled_and_hashed),
