@@ -47,6 +47,8 @@ static struct {
     struct track files[FILES_MAX];
     int n_files;
     long operations, cut_at;
+    long counts[FAULTY_KINDS][FAULTY_FILES];
+    long *cut_count, cut_count_at; // one of `counts`, and the number that cuts
     bool cut;
     unsigned fail_kinds;
     long fail_in, failures;
@@ -194,11 +196,27 @@ static void track_reborn(struct track *t)
 
 // ---- faults ----
 
-// Whether the operation may be done; else the code it fails with. With the lock held.
-static int may_do(unsigned kind)
+static long *count_of(unsigned kind, enum faulty_file file)
 {
+    return &disk.counts[__builtin_ctz(kind)][file];
+}
+
+static enum faulty_file file_of(const char *path)
+{
+    const char *end = strrchr(path, '-');
+    return end != NULL && strcmp(end, "-wal") == 0       ? FAULTY_LOG
+           : end != NULL && strcmp(end, "-journal") == 0 ? FAULTY_JOURNAL
+                                                         : FAULTY_DATABASE;
+}
+
+// Whether the operation may be done; else the code it fails with. With the lock held.
+static int may_do(unsigned kind, const char *path)
+{
+    long *count = count_of(kind, file_of(path));
+    ++*count;
     disk.operations++;
-    if (disk.cut_at > 0 && disk.operations >= disk.cut_at) {
+    if ((disk.cut_at > 0 && disk.operations >= disk.cut_at) ||
+        (disk.cut_count == count && *count >= disk.cut_count_at)) {
         disk.cut = true;
     }
     if (disk.cut) {
@@ -241,7 +259,7 @@ static int on_write(sqlite3_file *file, const void *data, int n, sqlite3_int64 a
     pthread_mutex_lock(&disk.lock);
     struct track *t = wrapped(file)->track;
     bool on = !disk.cut;
-    int rc = t != NULL ? may_do(FAULTY_WRITE) : SQLITE_OK;
+    int rc = t != NULL ? may_do(FAULTY_WRITE, t->path) : SQLITE_OK;
     if (rc == SQLITE_OK) {
         rc = real(file)->pMethods->xWrite(real(file), data, n, at);
     }
@@ -256,7 +274,7 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     pthread_mutex_lock(&disk.lock);
     struct track *t = wrapped(file)->track;
-    int rc = t != NULL ? may_do(FAULTY_TRUNCATE) : SQLITE_OK;
+    int rc = t != NULL ? may_do(FAULTY_TRUNCATE, t->path) : SQLITE_OK;
     if (rc == SQLITE_OK) {
         rc = real(file)->pMethods->xTruncate(real(file), size);
         if (t != NULL && rc == SQLITE_OK && !t->deleted) {
@@ -273,7 +291,7 @@ static int on_sync(sqlite3_file *file, int flags)
     (void)flags;
     pthread_mutex_lock(&disk.lock);
     struct track *t = wrapped(file)->track;
-    int rc = t != NULL ? may_do(FAULTY_SYNC) : SQLITE_OK;
+    int rc = t != NULL ? may_do(FAULTY_SYNC, t->path) : SQLITE_OK;
     if (rc == SQLITE_OK && t != NULL) {
         track_sync(t);
     }
@@ -319,7 +337,7 @@ static int on_characteristics(sqlite3_file *file)
 static int on_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **ret)
 {
     pthread_mutex_lock(&disk.lock);
-    int rc = extend && page > 0 ? may_do(FAULTY_INDEX) : SQLITE_OK;
+    int rc = extend && page > 0 ? may_do(FAULTY_INDEX, "") : SQLITE_OK;
     pthread_mutex_unlock(&disk.lock);
     return rc != SQLITE_OK ? rc
                            : real(file)->pMethods->xShmMap(real(file), page, size, extend, ret);
@@ -386,9 +404,12 @@ static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_directory)
 {
     (void)vfs;
     pthread_mutex_lock(&disk.lock);
-    int rc = disk.cut ? SQLITE_IOERR : disk.parent->xDelete(disk.parent, name, sync_directory);
+    struct track *t = track_of(name);
+    int rc = may_do(FAULTY_DELETE, name);
     if (rc == SQLITE_OK) {
-        struct track *t = track_of(name);
+        rc = disk.parent->xDelete(disk.parent, name, sync_directory);
+    }
+    if (rc == SQLITE_OK) {
         changes_drop(t);
         t->deleted = true;
         if (sync_directory) {
@@ -448,6 +469,19 @@ void faulty_cut(long n)
     pthread_mutex_lock(&disk.lock);
     disk.cut_at = n > 0 ? disk.operations + n : 0;
     pthread_mutex_unlock(&disk.lock);
+}
+
+void faulty_cut_at(enum faulty_kind kind, enum faulty_file file, long n)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk.cut_count = count_of(kind, file);
+    disk.cut_count_at = *disk.cut_count + n;
+    pthread_mutex_unlock(&disk.lock);
+}
+
+long faulty_count(enum faulty_kind kind, enum faulty_file file)
+{
+    return locked_long(count_of(kind, file));
 }
 
 bool faulty_is_cut(void)
@@ -510,11 +544,9 @@ static int track_restore(struct track *t, unsigned mode, uint64_t *random)
     return write_file(t->path, &t->platter);
 }
 
-int faulty_restore(uint64_t seed)
+static int restore(unsigned mode, uint64_t random)
 {
     pthread_mutex_lock(&disk.lock);
-    uint64_t random = seed;
-    unsigned mode = (unsigned)(next_random(&random) % 6);
     int r = 0;
     for (int i = 0; i < disk.n_files; i++) {
         struct track *t = &disk.files[i];
@@ -525,8 +557,21 @@ int faulty_restore(uint64_t seed)
     }
     disk.cut = false;
     disk.cut_at = 0;
+    disk.cut_count = NULL;
     pthread_mutex_unlock(&disk.lock);
     return r;
+}
+
+int faulty_restore(uint64_t seed)
+{
+    uint64_t random = seed;
+    unsigned mode = (unsigned)(next_random(&random) % 6);
+    return restore(mode, random);
+}
+
+int faulty_restore_all(void)
+{
+    return restore(1, 0);
 }
 
 void faulty_reset(void)
@@ -538,6 +583,8 @@ void faulty_reset(void)
     }
     disk.n_files = 0;
     disk.operations = disk.cut_at = 0;
+    memset(disk.counts, 0, sizeof(disk.counts));
+    disk.cut_count = NULL;
     disk.cut = false;
     disk.fail_kinds = 0;
     disk.fail_in = disk.failures = 0;

@@ -14,7 +14,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum faulty_kind { FAULTY_WRITE = 1, FAULTY_SYNC = 2, FAULTY_TRUNCATE = 4, FAULTY_INDEX = 8 };
+enum faulty_kind {
+    FAULTY_WRITE = 1,
+    FAULTY_SYNC = 2,
+    FAULTY_TRUNCATE = 4,
+    FAULTY_INDEX = 8,
+    FAULTY_DELETE = 16
+};
+enum { FAULTY_KINDS = 5 };
+enum faulty_file { FAULTY_DATABASE, FAULTY_LOG, FAULTY_JOURNAL, FAULTY_FILES };
 
 int faulty_install(void); // becomes the default VFS
 
@@ -26,6 +34,9 @@ long faulty_failures(void); // how often that has happened
 
 // The power is cut at the n-th operation from now. 0: never.
 void faulty_cut(long n);
+// The same at the n-th operation of one kind on one file: a point that has a name.
+void faulty_cut_at(enum faulty_kind kind, enum faulty_file file, long n);
+long faulty_count(enum faulty_kind kind, enum faulty_file file); // such operations so far
 bool faulty_is_cut(void);
 void faulty_cut_now(void);
 long faulty_operations(void); // since faulty_reset
@@ -33,5 +44,6 @@ long faulty_operations(void); // since faulty_reset
 // Replaces the files by what survived, as `seed` chooses, and has the power again. 0, or -1 with
 // errno.
 int faulty_restore(uint64_t seed);
+int faulty_restore_all(void); // what was written is there: it was a kill, not a power cut
 
 void faulty_reset(void); // forgets all files and faults; no file may be open

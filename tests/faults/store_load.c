@@ -267,6 +267,28 @@ static void control_some(struct load *l)
     release_message(r);
 }
 
+void load_leave_unfinished(struct load *l)
+{
+    submit_some(l);
+    struct claimed *c = NULL;
+    for (int i = 0; i < 100 && (c == NULL || c->n == 0); i++) {
+        if (c != NULL) {
+            release_message(c);
+        }
+        c = claim_some(l, random_host(l), 1);
+    }
+    assert_true(c != NULL && c->n == 1);
+    unsigned worker = 0;
+    struct mark_sent *m = mark_sent_new(worker, &c->tasks[0].ref);
+    assert_non_null(m);
+    mailbox_post(store_mailbox(l->f->store), &m->msg);
+    release_message(next(l, &l->f->worker[worker], RING_SENT_MARKED));
+    release_message(c);
+    const struct submit s = {.n = 1000, .host = random_host(l)};
+    post_piece(l->f, ++l->f->next_upload, &s, 0, 500, false);
+    release_message(next(l, &l->f->api, RING_UPLOAD_REPLY));
+}
+
 void load_run(struct load *l, int steps)
 {
     for (int i = 0; i < steps && l->f->fatal == 0 && !l->stuck; i++) {

@@ -41,6 +41,9 @@ void load_close(struct load *l);
 
 // So many random requests, or fewer when the store has failed (f->fatal) or is stuck.
 void load_run(struct load *l, int steps);
+// What a restart has to see to: an upload that has not ended, and a request that may have been
+// sent.
+void load_leave_unfinished(struct load *l);
 void load_collect(struct load *l); // what was answered and not yet taken
 
 // On an open store: everything promised is there, the file is sound, and all work comes to its end.
