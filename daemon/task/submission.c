@@ -184,9 +184,9 @@ static int verdict(struct submission *s, struct err *e)
         if (s->entries == 0) {
             return err_set(e, ERR_INVALID_BATCH, "the batch is not valid; nothing was stored");
         }
-        return err_set(e, ERR_INVALID_BATCH,
-                       "%llu of %llu entries are not valid; nothing was stored",
-                       (unsigned long long)s->errors_total, (unsigned long long)s->entries);
+        return err_set(e, ERR_INVALID_BATCH, "%llu error%s in a batch of %llu; nothing was stored",
+                       (unsigned long long)s->errors_total, s->errors_total == 1 ? "" : "s",
+                       (unsigned long long)s->entries);
     }
     if (s->accepted == 0) {
         return err_set(
