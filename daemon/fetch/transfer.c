@@ -79,6 +79,18 @@ static struct transfer *take(struct transfer_engine *e)
     return t;
 }
 
+// Puts a new handle with the same options in the place of the used one, in which libcurl before
+// 8.1.1 keeps a pointer to the last header of its answer, which it has freed: it would append to
+// that the first header line of the next answer if that begins with white space (curl pull request
+// 11103).
+static int renew_handle(struct transfer *t)
+{
+    CURL *fresh = t->plain_for > 0 ? curl_easy_duphandle(t->easy) : curl_easy_init();
+    curl_easy_cleanup(t->easy);
+    t->easy = fresh;
+    return fresh ? 0 : -1;
+}
+
 // Ends all that belongs to one exchange and keeps the rest for the next.
 static void recycle(struct transfer *t)
 {
@@ -93,7 +105,7 @@ static void recycle(struct transfer *t)
     }
     decoder_free(&t->decoder);
     sink_discard(&t->sink);
-    if (e->n_idle >= MAX_IDLE) {
+    if (e->n_idle >= MAX_IDLE || renew_handle(t) < 0) {
         destroy(t);
         return;
     }

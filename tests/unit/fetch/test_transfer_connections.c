@@ -7,7 +7,14 @@
 #define BYTES(literal) (literal), sizeof(literal) - 1
 #define HI             "Content-Length: 3\r\n\r\nhi\n"
 
-enum { ROW_OK, ROW_SURPLUS, ROW_LENGTH_AND_CHUNKED, ROW_CLOSES_LATER, ROW_NO_CONTENT_SURPLUS };
+enum {
+    ROW_OK,
+    ROW_SURPLUS,
+    ROW_LENGTH_AND_CHUNKED,
+    ROW_CLOSES_LATER,
+    ROW_NO_CONTENT_SURPLUS,
+    ROW_BEGINS_FOLDED
+};
 
 static struct script scripts[] = {
     [ROW_OK] = {BYTES("HTTP/1.1 200 OK\r\n" HI), KEEP, NULL, 0},
@@ -22,6 +29,7 @@ static struct script scripts[] = {
     [ROW_NO_CONTENT_SURPLUS] =
         {BYTES("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
          KEEP, NULL, 0},
+    [ROW_BEGINS_FOLDED] = {BYTES("HTTP/1.1 200 OK\r\n folded onto what?\r\n" HI), KEEP, NULL, 0},
 };
 
 static struct fixture f; // one test at a time
@@ -112,6 +120,18 @@ static void surplus_behind_an_answer_without_body_is_nobodys_answer(void **state
     fetch_expect(ROW_OK, TASK_OK, 200);
     assert_string_equal(p.body, "hi\n");
     probe_done(&p);
+}
+
+// The sanitizers see what libcurl would do with a handle that had another answer before.
+static void a_fold_at_the_beginning_does_not_reach_the_answer_before(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        fetch_expect(ROW_OK, TASK_OK, 200);
+        probe_done(&p);
+        fetch_expect(ROW_BEGINS_FOLDED, TASK_HTTP_PROTOCOL, 0);
+        probe_done(&p);
+    }
 }
 
 static void a_post_never_goes_over_a_kept_connection(void **state)
@@ -329,6 +349,7 @@ int main(void)
         T(another_name_at_the_same_address_gets_its_own_connection),
         T(doubtful_connections_are_not_used_again),
         T(surplus_behind_an_answer_without_body_is_nobodys_answer),
+        T(a_fold_at_the_beginning_does_not_reach_the_answer_before),
         T(a_post_never_goes_over_a_kept_connection),
         T(the_next_address_is_tried_when_one_refuses),
         T(addresses_of_both_families_are_pinned),
