@@ -40,7 +40,7 @@ const struct batch_info *batch_find(struct api *api, const uint8_t id[UUID_SIZE]
 static void answer_batch(struct api *api, struct http_exchange *x, const struct batch_info *b,
                          uint64_t wait_s)
 {
-    char etag[RENDER_ETAG_SIZE], preference[PREFERENCE_SIZE];
+    char etag[RENDER_ETAG_SIZE], preference[PREFERENCE_SIZE], space[HTTP_LIST_SIZE];
     struct answer a = answer_json(200);
     render_etag(&b->now, etag);
     answer_field(&a, "ETag", etag);
@@ -49,7 +49,7 @@ static void answer_batch(struct api *api, struct http_exchange *x, const struct 
         preference_applied(wait_s, preference);
         answer_field(&a, "Preference-Applied", preference);
     }
-    if (if_none_match(http_header(x, "If-None-Match"), etag)) {
+    if (if_none_match(http_header_list(x, "If-None-Match", space), etag)) {
         a.status = 304;
         a.content_type = NULL;
     } else {

@@ -56,7 +56,7 @@ static struct span media_type(const char *value, bool *ret_utf8)
         if (parameter.n >= 8 && strncasecmp(parameter.p, "charset=", 8) == 0) {
             struct span charset = {parameter.p + 8, parameter.n - 8};
             *ret_utf8 = is_text(charset, "utf-8") || is_text(charset, "\"utf-8\"") ||
-                        is_text(charset, "us-ascii");
+                        is_text(charset, "utf8") || is_text(charset, "us-ascii");
         }
     }
     return type;
@@ -94,16 +94,21 @@ bool content_type_is_json(const char *value)
            (is_text(type, "application/json") || is_text(type, "application/merge-patch+json"));
 }
 
-// "q=0", "q=0.000": the type is refused.
-static bool refused(const char *parameters)
+// The weight of a media range in thousandths (RFC 9110 §12.4.2); 1 where it is none.
+static unsigned weight(const char *parameters)
 {
     struct span s;
     while (next_part(&parameters, ';', &s)) {
         if (s.n > 2 && strncasecmp(s.p, "q=", 2) == 0) {
-            return strspn(s.p + 2, "0.") == s.n - 2;
+            unsigned value = s.p[2] == '1' ? 1000 : 0;
+            unsigned unit = 100;
+            for (size_t i = 4; i < s.n && unit > 0 && value < 1000; i++, unit /= 10) {
+                value += s.p[i] >= '0' && s.p[i] <= '9' ? (unsigned)(s.p[i] - '0') * unit : 0;
+            }
+            return value;
         }
     }
-    return false;
+    return 1000;
 }
 
 struct accepted {
@@ -111,13 +116,14 @@ struct accepted {
     int format;
 };
 
-// The format of the first type of an Accept field that is in `known` (ended by a NULL type), whose
-// last entry holds what anything else gets.
-static int accept_first(const char *value, const struct accepted *known)
+// The format of the weightiest type of an Accept field that is in `known` (ended by a NULL type),
+// the first of several; the last entry holds what anything else gets.
+static int accept_best(const char *value, const struct accepted *known)
 {
     char range[128];
     struct span part;
-    const struct accepted *k = known;
+    const struct accepted *best = NULL, *k;
+    unsigned best_weight = 0;
     while (next_part(&value, ',', &part)) {
         if (part.n >= sizeof(range)) {
             continue;
@@ -128,13 +134,14 @@ static int accept_first(const char *value, const struct accepted *known)
         struct span type = {"", 0};
         next_part(&parameters, ';', &type);
         for (k = known; k->type; k++) {
-            if (is_text(type, k->type) && !refused(parameters)) {
-                return k->format;
+            if (is_text(type, k->type) && weight(parameters) > best_weight) {
+                best = k;
+                best_weight = weight(parameters);
             }
         }
     }
-    for (k = known; k->type; k++) {}
-    return k->format;
+    for (k = known; !best && k->type; k++) {}
+    return best ? best->format : k->format;
 }
 
 enum accept_format accept_parse(const char *value)
@@ -144,7 +151,7 @@ enum accept_format accept_parse(const char *value)
         {"application/ndjson", ACCEPT_NDJSON},      {"application/jsonl", ACCEPT_NDJSON},
         {"text/event-stream", ACCEPT_EVENT_STREAM}, {NULL, ACCEPT_JSON},
     };
-    return (enum accept_format)accept_first(value, known);
+    return (enum accept_format)accept_best(value, known);
 }
 
 enum page_format accept_page(const char *value)
@@ -156,7 +163,31 @@ enum page_format accept_page(const char *value)
         {"application/problem+json", PAGE_JSON},
         {NULL, PAGE_TEXT},
     };
-    return (enum page_format)accept_first(value, known);
+    return (enum page_format)accept_best(value, known);
+}
+
+// The value of "NAME = value" or "NAME = \"value\"" (RFC 7240 §2) in ret; false if it is of another
+// name or does not fit.
+static bool preference_value(struct span s, const char *name, char *ret, size_t size)
+{
+    size_t n = strlen(name);
+    if (s.n <= n || strncasecmp(s.p, name, n) != 0) {
+        return false;
+    }
+    struct span rest = trim(s.p + n, s.n - n);
+    if (rest.n == 0 || rest.p[0] != '=') {
+        return false;
+    }
+    rest = trim(rest.p + 1, rest.n - 1);
+    if (rest.n >= 2 && rest.p[0] == '"' && rest.p[rest.n - 1] == '"') {
+        rest = (struct span){rest.p + 1, rest.n - 2};
+    }
+    if (rest.n >= size) {
+        return false;
+    }
+    memcpy(ret, rest.p, rest.n);
+    ret[rest.n] = '\0';
+    return true;
 }
 
 bool prefer_wait(const char *value, uint64_t max, uint64_t *ret)
@@ -164,22 +195,11 @@ bool prefer_wait(const char *value, uint64_t max, uint64_t *ret)
     char text[16];
     struct span part;
     while (next_part(&value, ',', &part)) {
-        const char *rest = part.p;
-        struct span preference = {"", 0};
-        next_part(&rest, ';', &preference);
-        if (preference.n > part.n) {
-            preference.n = part.n;
+        const char *semicolon = memchr(part.p, ';', part.n);
+        size_t n = semicolon ? (size_t)(semicolon - part.p) : part.n;
+        if (preference_value(trim(part.p, n), "wait", text, sizeof(text))) {
+            return seconds_parse(text, max, ret) == 0;
         }
-        if (preference.n <= 5 || strncasecmp(preference.p, "wait=", 5) != 0) {
-            continue;
-        }
-        size_t n = preference.n - 5;
-        if (n >= sizeof(text)) {
-            continue;
-        }
-        memcpy(text, preference.p + 5, n);
-        text[n] = '\0';
-        return seconds_parse(text, max, ret) == 0;
     }
     return false;
 }

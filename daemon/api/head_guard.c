@@ -300,6 +300,11 @@ void head_terminate(const struct head *h, char *text)
     }
 }
 
+static bool has_name(const struct head_field *f, const char *text, const char *name, size_t n)
+{
+    return f->name.len == n && strncasecmp(text + f->name.at, name, n) == 0;
+}
+
 const char *head_field(const struct head *h, const char *text, const char *name,
                        unsigned *ret_count)
 {
@@ -307,12 +312,22 @@ const char *head_field(const struct head *h, const char *text, const char *name,
     size_t n = strlen(name);
     unsigned count = 0;
     for (unsigned i = 0; i < h->n_fields; i++) {
-        const struct head_field *f = &h->fields[i];
-        if (f->name.len == n && strncasecmp(text + f->name.at, name, n) == 0) {
-            first = first ? first : text + f->value.at;
+        if (has_name(&h->fields[i], text, name, n)) {
+            first = first ? first : text + h->fields[i].value.at;
             count++;
         }
     }
     *ret_count = count;
     return first;
+}
+
+void head_field_list(const struct head *h, const char *text, const char *name, struct buf *out)
+{
+    size_t n = strlen(name);
+    for (unsigned i = 0; i < h->n_fields; i++) {
+        if (has_name(&h->fields[i], text, name, n)) {
+            buf_append_str(out, out->len > 0 ? ", " : "");
+            buf_append_str(out, text + h->fields[i].value.at);
+        }
+    }
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "daemon/api/http_server.h"
 
@@ -53,6 +54,7 @@ struct head {
     bool chunked;
     bool keep_alive;        // the client lets the connection be used again
     bool expect_continue;   // waits for 100 Continue
+    bool lengthless;        // a POST that says nothing of a body: it has none (RFC 9112 §6.3)
     int64_t content_length; // -1: chunked; 0 if there is none
     unsigned n_fields;
     struct head_field fields[HEAD_FIELDS_MAX];
@@ -72,6 +74,8 @@ void head_terminate(const struct head *h, char *text);
 // it is there.
 const char *head_field(const struct head *h, const char *text, const char *name,
                        unsigned *ret_count);
+// In a terminated text: all values of `name`, which is a list, joined by ", " (RFC 9110 §5.2).
+void head_field_list(const struct head *h, const char *text, const char *name, struct buf *out);
 
 // For the two files of the guard alone: the rules about the fields, once the head is whole.
 enum head_verdict head_guard_check_fields(struct head *h, const struct head_limits *limits,

@@ -123,11 +123,8 @@ static enum head_verdict check_body_size(struct head *h, const struct framing *f
     } else if ((uint64_t)h->content_length > max_body) {
         return head_guard_bad(h, ERR_PAYLOAD_TOO_LARGE,
                               "the body is larger than this server takes");
-    } else if (h->method == HTTP_POST && f->lengths == 0) {
-        return head_guard_bad(
-            h, ERR_LENGTH_REQUIRED,
-            "a POST needs Content-Length or chunked coding (curl: -d '' for none)");
     }
+    h->lengthless = h->method == HTTP_POST && !h->chunked && f->lengths == 0;
     return HEAD_DONE;
 }
 

@@ -86,12 +86,18 @@ const char *http_path(const struct http_exchange *x);
 const char *http_query(const struct http_exchange *x);
 // The first value of the field `name` (any case), or NULL.
 const char *http_header(const struct http_exchange *x, const char *name);
+// All values of the list field `name`, joined by commas (RFC 9110 §5.2); NULL if there is none.
+// `space` holds them if there are several.
+#define HTTP_LIST_SIZE 16384 // as much as a head may have
+const char *http_header_list(const struct http_exchange *x, const char *name,
+                             char space[HTTP_LIST_SIZE]);
 unsigned http_header_count(const struct http_exchange *x, const char *name);
 int64_t http_content_length(const struct http_exchange *x); // -1: chunked; 0 without body
 bool http_peer_is_local(const struct http_exchange *x);     // unix socket or loopback address
 bool http_peer_is_unix(const struct http_exchange *x);
 
-// Reading the body. Sends 100 Continue if it was asked for.
+// Reading the body. Sends 100 Continue if it was asked for. A POST that says nothing of a body is
+// answered 411 here: whoever reads expects one. Others (curl -X POST) need none.
 struct http_body_ops {
     // Bytes as they arrive, dechunked. `p` is borrowed for the call.
     void (*on_data)(void *ctx, struct http_exchange *x, const void *p, size_t n);

@@ -49,6 +49,19 @@ const char *http_header(const struct http_exchange *x, const char *name)
     return head_field(&conn_of(x)->head, conn_of(x)->text, name, &count);
 }
 
+const char *http_header_list(const struct http_exchange *x, const char *name,
+                             char space[HTTP_LIST_SIZE])
+{
+    unsigned count;
+    const char *first = head_field(&conn_of(x)->head, conn_of(x)->text, name, &count);
+    if (count <= 1) {
+        return first;
+    }
+    struct buf list = {.data = space, .cap = HTTP_LIST_SIZE, .max = HTTP_LIST_SIZE - 1};
+    head_field_list(&conn_of(x)->head, conn_of(x)->text, name, &list);
+    return space;
+}
+
 unsigned http_header_count(const struct http_exchange *x, const char *name)
 {
     unsigned count;
@@ -93,6 +106,11 @@ void http_read_body(struct http_exchange *x, uint64_t max, const struct http_bod
     uint64_t most = c->server->config.max_body;
     most = max < most ? max : most;
     wake(c);
+    if (c->head.lengthless) {
+        x->failure = ERR_LENGTH_REQUIRED;
+        x->failure_detail = "a body needs Content-Length or chunked coding (curl: -d '' for none)";
+        return;
+    }
     if (!c->head.chunked && (uint64_t)c->head.content_length > most) {
         x->failure = ERR_PAYLOAD_TOO_LARGE;
         x->failure_detail = "the body is larger than this resource takes";

@@ -148,8 +148,9 @@ void handle_problem_page(struct request *r)
         return;
     }
     struct answer a = answer_json(200);
+    char space[HTTP_LIST_SIZE];
     const char *advice = texts[code] ? texts[code] : "";
-    switch (accept_page(http_header(r->x, "Accept"))) {
+    switch (accept_page(http_header_list(r->x, "Accept", space))) {
     case PAGE_HTML: render_html(info, advice, &a); break;
     case PAGE_JSON: render_json(info, advice, &a); break;
     case PAGE_TEXT: render_text(info, advice, &a); break;

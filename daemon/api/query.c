@@ -169,7 +169,8 @@ int query_seconds(const struct query *q, const char *key, uint64_t max, uint64_t
         return 0;
     }
     if (seconds_parse(text, max, ret) < 0) {
-        return err_set(e, ERR_BAD_REQUEST, "query parameter '%s' must be a number of seconds", key);
+        return err_set(e, ERR_BAD_REQUEST, "query parameter '%s' must be a whole number of seconds",
+                       key);
     }
     return 0;
 }

@@ -166,7 +166,8 @@ void handle_results(struct request *r)
 {
     struct err e;
     struct results_request rq;
-    enum accept_format format = accept_parse(http_header(r->x, "Accept"));
+    char space[HTTP_LIST_SIZE];
+    enum accept_format format = accept_parse(http_header_list(r->x, "Accept", space));
     const struct batch_info *b = batch_find(r->api, r->params.id, &e);
     if (!b || results_request_parse(&r->query, r->params.id, &rq, &e) < 0 ||
         check_format(r->api, format, &rq, &e) < 0) {

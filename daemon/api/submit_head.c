@@ -38,7 +38,8 @@ static int read_fields(struct submit *s, struct err *e)
     if (http_header_count(s->x, "Idempotency-Key") > 1) {
         return err_set(e, ERR_BAD_REQUEST, "more than one Idempotency-Key field");
     }
-    (void)prefer_wait(http_header(s->x, "Prefer"), WAIT_MAX_S, &s->wait_s);
+    char space[HTTP_LIST_SIZE];
+    (void)prefer_wait(http_header_list(s->x, "Prefer", space), WAIT_MAX_S, &s->wait_s);
     return key ? idempotency_key_parse(key, s->key, e) : 0;
 }
 

@@ -152,14 +152,16 @@ static void answer_body(struct request *r, uint64_t batch, const struct body_fac
     if (f->content_type) {
         answer_field(&head, "X-Origin-Content-Type", f->content_type);
     }
-    if (if_none_match(http_header(r->x, "If-None-Match"), f->etag)) {
+    char space[HTTP_LIST_SIZE];
+    if (if_none_match(http_header_list(r->x, "If-None-Match", space), f->etag)) {
         head.status = 304;
         head.content_type = NULL;
         answer_send(r->api, r->x, &head);
         return;
     }
     const char *if_range = http_header(r->x, "If-Range");
-    bool ranged = !if_range || strcmp(if_range, f->etag) == 0;
+    bool ranged =
+        (!if_range || strcmp(if_range, f->etag) == 0) && http_header_count(r->x, "Range") == 1;
     switch (ranged ? range_parse(http_header(r->x, "Range"), f->size, &first, &last)
                    : RANGE_IGNORED) {
     case RANGE_UNSATISFIABLE: answer_unsatisfiable(r, f->size); return;

@@ -341,6 +341,28 @@ def test_a_client_that_resets_while_waiting_is_forgotten(daemon, origin, host, a
     assert api.request("DELETE", f"/v1/batches/{batch['id']}?force=1").status == 204
 
 
+# -- what batches are needed for ----------------------------------------------------------------
+def test_a_verb_without_a_body_needs_no_length(address, api, origin, host):
+    """As `curl -X POST` sends it."""
+    batch = api.submit([origin.url("/delay/5000", host)])
+    answer = ask(address, request(method="POST", target=f"/v1/batches/{batch['id']}/cancel"))
+    assert answer.status == 200, answer
+
+
+def test_a_list_in_several_fields_counts_as_one(address, api, origin, host):
+    batch = api.submit([origin.url("/bytes/1", host)])
+    results = f"/v1/batches/{batch['id']}/results"
+    answer = ask(address, request("Accept: text/html", "Accept: application/x-ndjson", target=results))
+    assert answer.media_type == "application/x-ndjson"
+    answer = ask(address, request("Prefer: respond-async", "Prefer: wait=5", "Content-Type: text/plain",
+                                  f"Content-Length: {len(origin.url('/bytes/1', host))}", method="POST",
+                                  target="/v1/batches", body=origin.url("/bytes/1", host).encode()))
+    assert answer.header("Preference-Applied") == "wait=5"
+    status = f"/v1/batches/{answer.json()['id']}"
+    tag = api.get(status).header("ETag")
+    assert ask(address, request('If-None-Match: "a"', f"If-None-Match: {tag}", target=status)).status == 304
+
+
 # -- connections --------------------------------------------------------------------------------
 def test_one_connection_too_many_is_told_to_come_back(own_daemon):
     daemon = own_daemon({"listen": {"max_connections": 10}})

@@ -137,6 +137,9 @@ static const struct row rows[] = {
     // Lengths.
     ROW("body on GET", LIVE("Content-Length: 2\r\n") "[]", 200, NULL),
     ROW("no length", POST("\r\n"), 411, "length_required"),
+    ROW("no length where no body is read",
+        "POST /v1/batches/00000000-0000-7000-8000-000000000000/cancel HTTP/1.1\r\n" HOST "\r\n",
+        404, "not_found"),
     ROW("length -1", LENGTH(" -1"), 400, "bad_request"),
     ROW("length +2", LENGTH(" +2"), 400, "bad_request"),
     ROW("length 0x2", LENGTH(" 0x2"), 400, "bad_request"),

@@ -61,6 +61,9 @@ static void accept_chooses_a_form(void **state)
         {"application/x-ndjson;q=0, application/json", ACCEPT_JSON},
         {"text/html, application/x-ndjson;q=0.5", ACCEPT_NDJSON},
         {"application/json, application/x-ndjson", ACCEPT_JSON},
+        {"application/x-ndjson;q=0.1, application/json;q=0.2", ACCEPT_JSON},
+        {"application/json;q=0.25, application/x-ndjson; q=0.255", ACCEPT_NDJSON},
+        {"application/json;q=1.000, application/x-ndjson", ACCEPT_JSON},
         {"text/event-stream", ACCEPT_EVENT_STREAM},
         {",,;", ACCEPT_JSON},
     };
@@ -76,11 +79,12 @@ static void prefer_may_say_how_long_to_wait(void **state)
         const char *value;
         int wait; // -1: none
     } samples[] = {
-        {NULL, -1},       {"", -1},         {"wait=10", 10},
-        {"Wait=10", 10},  {"wait=999", 60}, {"respond-async, wait=5; foo", 5},
-        {"wait=x", -1},   {"wait=", -1},    {"wait", -1},
-        {"wait=0", 0},    {"wait=-5", -1},  {"await=5", -1},
-        {"a;wait=5", -1},
+        {NULL, -1},       {"", -1},          {"wait=10", 10},
+        {"Wait=10", 10},  {"wait=999", 60},  {"respond-async, wait=5; foo", 5},
+        {"wait=x", -1},   {"wait=", -1},     {"wait", -1},
+        {"wait=0", 0},    {"wait=-5", -1},   {"await=5", -1},
+        {"a;wait=5", -1}, {"wait=\"5\"", 5}, {"wait = 5 ;x", 5},
+        {"wait=\"", -1},  {"wait:5", -1},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(samples); i++) {
