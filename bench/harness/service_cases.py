@@ -15,6 +15,7 @@ from .origin import SlowServer
 NEVER = "?not_before=2099-01-01T00:00:00Z"
 BATCH_MAX = 1000000
 PROBES = 50
+SETTLE_S = 75  # the rates of the last minute are sampled for as long
 PEER_WAITERS = machine.TOP / "bench" / "peer_waiters.py"
 WAITERS = machine.TOP / "bench" / "waiters.py"
 
@@ -222,7 +223,7 @@ def idle(env, record):
     """What a daemon costs that has nothing to do, after it has worked."""
     with daemon(env) as d:
         d.wait(d.submit(env.nginx.urls("small", 1000)), env.options.timeout)
-        time.sleep(2)
+        time.sleep(SETTLE_S)
         cpu, woken = machine.cpu_seconds(d.pid), machine.switches(d.pid)
         time.sleep(env.options.seconds)
         record("idle", "processor", "gatherd",

@@ -101,6 +101,11 @@ static int compile_policy(struct shared_settings *s, const struct fetch_config *
     return address_policy_init(&s->settings.policy, &text, e);
 }
 
+// Connections kept for their next request, over all workers, where descriptors allow it. Were they
+// as few as are in flight, none would live until its host's turn comes again among many hosts. A
+// kept TLS connection takes some 40 KiB.
+#define KEPT_CONNECTIONS 2048
+
 // How many connections to origin servers may be in flight, and as many kept idle beside them
 // (libcurl closes one too many only when a transfer ends). The rest of the descriptors is for the
 // API, the database, spilled bodies and name servers; without it, kept connections could take the
@@ -123,9 +128,11 @@ static void fill_connections(struct fetch_settings *t, int64_t concurrency, unsi
                  " concurrency=%lld possible=%lld",
                  (long long)concurrency, (long long)possible);
     }
-    int64_t kept = possible / n_workers > 2 ? possible / n_workers : 2;
+    int64_t most_kept = possible / n_workers > 2 ? possible / n_workers : 2;
+    int64_t kept = KEPT_CONNECTIONS / n_workers;
     t->concurrency = concurrency < possible ? concurrency : possible;
-    t->transfer.max_connections = (unsigned)(t->concurrency < kept ? t->concurrency : kept);
+    kept = kept > t->concurrency ? kept : t->concurrency;
+    t->transfer.max_connections = (unsigned)(kept < most_kept ? kept : most_kept);
 }
 
 static void fill(struct shared_settings *s, const struct fetch_config *f, unsigned n_workers)

@@ -111,6 +111,26 @@ static void connections_leave_descriptors_for_everything_else(void **state)
     fetch_settings_unref(&s);
 }
 
+static void connections_are_kept_for_many_hosts(void **state)
+{
+    (void)state;
+    struct rlimit was;
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &was));
+    if (was.rlim_max < 65536) {
+        skip();
+    }
+    struct rlimit high = {.rlim_cur = 65536, .rlim_max = was.rlim_max};
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &high));
+    const struct fetch_settings *few = load("fetch { concurrency = 64 workers = 2 }\n");
+    const struct fetch_settings *many = load("fetch { concurrency = 10000 workers = 2 }\n");
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &was));
+    assert_int_equal(64, few->concurrency);
+    assert_int_equal(1024, few->transfer.max_connections);
+    assert_int_equal(10000, many->transfer.max_connections);
+    fetch_settings_unref(&few);
+    fetch_settings_unref(&many);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +139,7 @@ int main(void)
         cmocka_unit_test(an_admin_overrides_both),
         cmocka_unit_test(texts_are_derived),
         cmocka_unit_test(connections_leave_descriptors_for_everything_else),
+        cmocka_unit_test(connections_are_kept_for_many_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
