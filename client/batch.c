@@ -173,7 +173,7 @@ static void summarise(struct app *app, const json_t *batch, int rc)
                     other, total);
         suggest(app, "gather wait", id);
     } else if (counts_clean(&c)) {
-        output_note(&app->out, "all %s succeeded", total);
+        output_note(&app->out, "%s of %s succeeded", ok, total);
     } else if (c.failed + c.expired > 0) {
         output_note(&app->out, "%s of %s succeeded, %s did not; see why with", ok, total, other);
         suggest(app, "gather errors", id);

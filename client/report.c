@@ -213,3 +213,30 @@ void report_stats(const struct output *out, const json_t *stats)
     say(out, "api", "%s requests, connections: %s, waiting: %s", count(http, "requests", a),
         count(http, "connections", b), count(http, "waiters", c));
 }
+
+void report_host(const struct output *out, const json_t *host)
+{
+    const json_t *own = json_object_get(host, "overrides");
+    bool set = field_has(own, "max_concurrency") || field_has(own, "delay_ms") ||
+               field_has(own, "rate_per_s");
+    double rate = json_number_value(json_object_get(host, "rate_per_s"));
+    char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
+    output_field(out, "host", field_str(host, "host"));
+    say(out, "queue", "%s queued, %s in flight", count(host, "queued", a),
+        count(host, "in_flight", b));
+    say(out, "ended", "%s succeeded, %s failed, %s received", count(host, "succeeded", a),
+        count(host, "failed", b), size(host, "bytes_received", c));
+    format_duration(field_int(host, "delay_ms"), a);
+    format_rate(rate, b);
+    say(out, "limits", "%s at once, %s%s, %s%s%s", count(host, "max_concurrency", c),
+        field_int(host, "delay_ms") > 0 ? a : "no delay",
+        field_int(host, "delay_ms") > 0 ? " between starts" : "", rate > 0 ? "at most " : "",
+        rate > 0 ? b : "any rate", set ? " (set by hand)" : "");
+    if (field_true(host, "paused")) {
+        output_field_tinted(out, "state", TINT_BUSY, "paused");
+    } else if (field_has(host, "blocked_until")) {
+        say(out, "state", "left alone until %s", field_str(host, "blocked_until"));
+    } else {
+        output_field(out, "state", field_has(host, "reason") ? field_str(host, "reason") : "open");
+    }
+}

@@ -14,6 +14,9 @@ int report_batch(const struct output *out, const json_t *batch);
 // The daemon's statistics for a person, since its start.
 void report_stats(const struct output *out, const json_t *stats);
 
+// One host for a person.
+void report_host(const struct output *out, const json_t *host);
+
 // What one task was asked, became and took, with its phases as bars on a terminal (report_task.c).
 void report_task(const struct output *out, const char *batch_id, int64_t index, const json_t *task);
 

@@ -85,32 +85,51 @@ static void fit(const struct table *t, size_t ret[TABLE_MAX_COLUMNS])
     }
 }
 
-static void print_cell(const struct table *t, size_t column, size_t width, const struct cell *cell)
+static void print_cell(const struct table *t, size_t column, size_t width, const struct cell *cell,
+                       bool last)
 {
     struct buf text = BUF_INIT(CELL_MAX);
     text_cut(&text, cell->text, width, t->out->utf8);
     const char *shown = text.data ? text.data : "";
     int pad = (int)(width - text_width(shown));
-    bool last = column + 1 == t->count;
     if (t->columns[column].right) {
         printf("%*s", pad, "");
     }
     output_text(t->out, cell->tint, shown);
-    if (!t->columns[column].right && !last) {
-        printf("%*s", pad, "");
+    if (!last) {
+        printf("%*s", (t->columns[column].right ? 0 : pad) + GAP, "");
     }
-    fputs(last ? "\n" : "  ", stdout);
     buf_done(&text);
+}
+
+// How many cells of a row are to be printed: empty ones at its end would leave blanks.
+static size_t row_length(const struct table *t, const struct cell *row)
+{
+    size_t n = t->count;
+    while (n > 1 && row[n - 1].text[0] == '\0') {
+        n--;
+    }
+    return n;
+}
+
+static void print_row(const struct table *t, const size_t *width, const struct cell *row)
+{
+    size_t n = row_length(t, row);
+    for (size_t i = 0; i < n; i++) {
+        print_cell(t, i, width[i], &row[i], i + 1 == n);
+    }
+    putchar('\n');
 }
 
 static void print_heading(struct table *t, const size_t *width)
 {
+    char titles[TABLE_MAX_COLUMNS][FORMAT_SIZE];
+    struct cell row[TABLE_MAX_COLUMNS];
     for (size_t i = 0; i < t->count; i++) {
-        char title[FORMAT_SIZE];
-        snprintf(title, sizeof title, "%s", t->columns[i].title);
-        struct cell cell = {.text = title, .tint = TINT_STRONG};
-        print_cell(t, i, width[i], &cell);
+        snprintf(titles[i], FORMAT_SIZE, "%s", t->columns[i].title);
+        row[i] = (struct cell){.text = titles[i], .tint = TINT_STRONG};
     }
+    print_row(t, width, row);
     t->headed = true;
 }
 
@@ -121,12 +140,12 @@ void table_flush(struct table *t)
     if (t->out->terminal && !t->headed && t->used > 0) {
         print_heading(t, width);
     }
+    for (size_t i = 0; t->out->terminal && i + t->count <= t->used; i += t->count) {
+        print_row(t, width, &t->cells[i]);
+    }
     for (size_t i = 0; i < t->used; i++) {
-        size_t column = i % t->count;
-        if (t->out->terminal) {
-            print_cell(t, column, width[column], &t->cells[i]);
-        } else {
-            printf("%s%c", t->cells[i].text, column + 1 == t->count ? '\n' : '\t');
+        if (!t->out->terminal) {
+            printf("%s%c", t->cells[i].text, (i + 1) % t->count == 0 ? '\n' : '\t');
         }
         free(t->cells[i].text);
     }

@@ -117,6 +117,8 @@ static void print_host(struct app *app, const json_t *host)
 {
     if (app->out.json) {
         output_json(&app->out, host);
+    } else if (app->out.terminal) {
+        report_host(&app->out, host);
     } else {
         report_object(&app->out, "", host);
     }
@@ -155,7 +157,7 @@ static int patch(struct app *app, const char *name, const struct buf *body, stru
         host = reply_json(&reply, e);
         rc = host ? 0 : -1;
     }
-    if (host && (app->out.json || app->out.terminal)) {
+    if (host && (app->out.json || (app->out.terminal && !app->out.quiet))) {
         print_host(app, host);
     }
     json_decref(host);

@@ -232,7 +232,7 @@ def test_wait_tells_by_its_exit_status_what_became_of_the_batch(client, api):
     good = api.add(["http://a.example/"])
     bad = api.add(["http://a.example/", "http://a.example/fail"])
     done = client.run("wait", good.id)
-    assert (done.returncode, done.stdout) == (OK, "") and "all 1 succeeded" in done.stderr
+    assert (done.returncode, done.stdout) == (OK, "") and "1 of 1 succeeded" in done.stderr
     done = client.run("wait", bad.id)
     assert done.returncode == FAILED_TASKS and "gather errors " + bad.id in done.stderr
     assert client.run("-q", "wait", bad.id).stderr == ""

@@ -37,6 +37,7 @@ static void options_come_as_query(void **state)
            "http://a.example/", 400, "priority");
     expect(f, "POST /v1/batches?colour=1 HTTP/1.1\r\nContent-Type: text/plain", "http://a.example/",
            400, "colour");
+    expect(f, POST_TEXT, NULL, 411, "length_required");
     fake_stop(f);
 }
 
