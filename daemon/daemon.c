@@ -200,14 +200,25 @@ static void on_watchdog(void *ctx)
 // ---- start and stop
 // ---------------------------------------------------------------------------------------------
 
+static const int signal_numbers[N_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+// Held back while it starts, so that a reload or a stop asked for early is done as soon as it runs,
+// and when it stops, so that one signal more does not cut the last commit short. Threads inherit
+// the mask: the signals are the main thread's.
+static void mask_signals(int how)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (int i = 0; i < N_SIGNALS; i++) {
+        sigaddset(&ours, signal_numbers[i]);
+    }
+    pthread_sigmask(how, &ours, NULL);
+}
+
 static int watch_signals(struct daemon *d, struct err *e)
 {
-    static const int numbers[N_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     for (int i = 0; i < N_SIGNALS; i++) {
-        // What libevent puts back when the watch ends: a signal more must not cut the last commit
-        // short.
-        signal(numbers[i], SIG_IGN);
-        d->signals[i] = evsignal_new(loop_base(d->loop), numbers[i], on_signal, d);
+        d->signals[i] = evsignal_new(loop_base(d->loop), signal_numbers[i], on_signal, d);
         if (d->signals[i] == NULL || evsignal_add(d->signals[i], NULL) < 0) {
             return err_set(e, ERR_SYSTEM, "cannot watch signals");
         }
@@ -292,6 +303,7 @@ static int start_api(struct daemon *d, struct err *e)
 
 static int start(struct daemon *d, struct err *e)
 {
+    mask_signals(SIG_BLOCK);
     raise_descriptor_limit();
     umask(0077); // the database holds bodies, and the tokens that tasks send to origin servers
     signal(SIGPIPE, SIG_IGN);
@@ -299,21 +311,11 @@ static int start(struct daemon *d, struct err *e)
     if (loop_new("main", e, &d->loop) < 0 || mailbox_new(e, &d->inbox) < 0 ||
         loop_serve_mailbox(d->loop, d->inbox, on_message, NULL, d, e) < 0 ||
         timer_init(&d->drain, d->loop, on_drain_step, d, e) < 0 ||
-        timer_init(&d->watchdog, d->loop, on_watchdog, d, e) < 0) {
+        timer_init(&d->watchdog, d->loop, on_watchdog, d, e) < 0 || watch_signals(d, e) < 0 ||
+        start_ring(d, e) < 0 || start_api(d, e) < 0) {
         return -1;
     }
-    // The signals are this thread's: threads made from here on inherit a mask without them.
-    sigset_t ours, before;
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGTERM);
-    sigaddset(&ours, SIGINT);
-    sigaddset(&ours, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &ours, &before);
-    int status = start_ring(d, e);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (status < 0 || watch_signals(d, e) < 0 || start_api(d, e) < 0) {
-        return -1;
-    }
+    mask_signals(SIG_UNBLOCK);
     d->watchdog_ms = notify_watchdog_ms();
     if (d->watchdog_ms > 0) {
         timer_set_ms(&d->watchdog, 0);
@@ -323,6 +325,7 @@ static int start(struct daemon *d, struct err *e)
 
 static void stop(struct daemon *d)
 {
+    mask_signals(SIG_BLOCK);
     api_free(&d->api);
     fetch_stop(d->fetch);
     reader_close(&d->reader); // before the store, which then writes the whole log back

@@ -59,13 +59,13 @@ def jump(daemon, origin, clock, seconds, tag):
     return works(daemon, origin, tag)
 
 
-def stopped_for_a_while(daemon, origin):
-    """SIGSTOP for 5 s under load, as a debugger or a suspended machine does it."""
+def stopped_for_a_while(daemon, origin, seconds):
+    """SIGSTOP under load, as a debugger or a suspended machine does it."""
     lines = "".join(origin.url(f"/delay/20?s{i}\n", f"127.0.0.{2 + i % 6}") for i in range(1500))
     batch = daemon.api.submit(lines, media_type=TEXT)
     time.sleep(0.3)
     daemon.signal(signal.SIGSTOP)
-    time.sleep(5)
+    time.sleep(seconds)
     daemon.signal(signal.SIGCONT)
     assert daemon.api.wait(batch["id"], 60)["counts"]["succeeded"] == 1500
     assert_complete(daemon.api, batch["id"], 1500)
@@ -90,13 +90,14 @@ def jumps(chosen, folder):
         daemon.start()
         works(daemon, origin, "after")
         assert daemon.api.wait(late["id"], 10)["counts"]["succeeded"] == 1
-        stopped_for_a_while(daemon, origin)
+        stopped_for_a_while(daemon, origin, chosen.stopped)
         daemon.stop()
         check_database(daemon)
     finally:
         process.stop(daemon, origin)
-    return f"7 jumps by a day and past 2038, a restart with the clock set back, 5 s stopped; slowest batch {slowest:.1f} s"
+    return (f"7 jumps by a day and past 2038, a restart with the clock set back, {chosen.stopped} s stopped; "
+            f"slowest batch {slowest:.1f} s")
 
 
 if __name__ == "__main__":
-    campaign.run(jumps, campaign.options(__doc__.split("\n")[0]))
+    campaign.run(jumps, campaign.options(__doc__.split("\n")[0], stopped=5))

@@ -29,7 +29,7 @@ class Client(threading.Thread):
     def run(self):
         try:
             while True:
-                urls = [self.origin.url(f"/delay/{i % 60}?{self.n}-{time.monotonic_ns()}", f"127.0.0.{2 + i % 8}")
+                urls = [self.origin.url(f"/delay/{i % 60 if i else 700}?{self.n}-{time.monotonic_ns()}", f"127.0.0.{2 + i % 8}")
                         for i in range(TASKS)]
                 response = self.api.post("/v1/batches", urls)
                 if response.status == 503:
@@ -44,7 +44,7 @@ class Client(threading.Thread):
 
 
 def reloads(daemon, origin, chance):
-    """The configuration changes 30 times in the middle of 2,000 tasks."""
+    """The configuration changes 30 times in the middle of 2,000 tasks, and is read again and again after that."""
     text = "".join(origin.url(f"/delay/5?h{i}\n", f"127.0.0.{2 + i % 8}") for i in range(2000))
     batch = daemon.api.submit(text, media_type=TEXT)
     for _ in range(30):
@@ -54,6 +54,8 @@ def reloads(daemon, origin, chance):
         daemon.signal(signal.SIGHUP)
         time.sleep(chance.uniform(0.01, 0.1))
         assert daemon.api.get("/livez").status == 200
+    for _ in range(500):  # a storm
+        daemon.signal(signal.SIGHUP)
     assert daemon.api.wait(batch["id"], 60)["counts"]["succeeded"] == 2000
     assert_complete(daemon.api, batch["id"], 2000)
 
@@ -96,7 +98,7 @@ def signalled(chosen, folder):
         daemon.stop()
     finally:
         process.stop(daemon, origin)
-    return (f"30 reloads in the middle of 2000 tasks; {chosen.cycles} times SIGTERM under load: {batches} batches accepted "
+    return (f"30 reloads and a storm of 500 in the middle of 2000 tasks; {chosen.cycles} times SIGTERM under load: {batches} batches accepted "
             f"and finished, slowest end {slowest:.2f} s, no URL fetched twice")
 
 

@@ -2,6 +2,7 @@
 """Running it: health, metrics, the schema, signals, the configuration, one daemon for one database."""
 from contextlib import closing
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -190,6 +191,35 @@ def test_a_second_sigterm_stops_at_once(own_daemon, origin, hosts):
     assert time.monotonic() - began < 3
     daemon.start()
     assert daemon.api.batch(batch_id)["counts"]["total"] == 1
+
+
+def _spawn_up_to_its_signals(daemon):
+    """A daemon that has only just begun, and takes note of signals."""
+    daemon.spawn()
+    status = pathlib.Path(f"/proc/{daemon.process.pid}/status")
+    eventually(lambda: int(re.search(r"^SigBlk:\s+(\w+)", status.read_text(), re.M).group(1), 16) & 1, 10, 0.0005,
+               "the mask of the main thread")
+
+
+def test_sighup_during_the_start_is_a_reload(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    daemon.stop()
+    for _ in range(5):
+        _spawn_up_to_its_signals(daemon)
+        for _ in range(50):
+            daemon.signal(signal.SIGHUP)
+        eventually(lambda: "configuration reloaded" in daemon.log(), 10, what="the reload")
+        assert daemon.api.run([origin.url("/ok", hosts.take())])[0]["state"] == "succeeded"
+        daemon.stop()
+
+
+def test_sigterm_during_the_start_is_a_stop(own_daemon):
+    daemon = own_daemon()
+    daemon.stop()
+    for _ in range(5):
+        _spawn_up_to_its_signals(daemon)
+        daemon.stop()  # with exit status 0
+    daemon.start()
 
 
 def test_a_draining_daemon_takes_no_submissions_and_releases_waiters(own_daemon, origin, hosts):
