@@ -28,7 +28,8 @@ class Clock:
             raise campaign.Skip("libfaketime is not installed (Debian package faketime)")
         self.file = folder / "offset"
         self.set(0)
-        process.start_through(folder, f"export LD_PRELOAD={found[0]} FAKETIME_TIMESTAMP_FILE={self.file} "
+        # With the C library's own malloc: jemalloc looks at the clock before libfaketime is ready for it.
+        process.start_through(folder, f"export LD_PRELOAD={found[0]}:libc.so.6 FAKETIME_TIMESTAMP_FILE={self.file} "
                                       "FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1")
 
     def set(self, seconds):
