@@ -116,7 +116,7 @@ static enum head_verdict on_field(struct head *h, struct framing *f, const struc
     }
 }
 
-static enum head_verdict check_body_size(struct head *h, uint64_t max_body)
+static enum head_verdict check_body_size(struct head *h, const struct framing *f, uint64_t max_body)
 {
     if (h->chunked) {
         h->content_length = -1;
@@ -153,5 +153,5 @@ enum head_verdict head_guard_check_fields(struct head *h, const struct head_limi
                               "the only expectation known is 100-continue");
     }
     h->keep_alive = !f.close && (h->minor > 0 || f.keep_alive);
-    return check_body_size(h, limits->max_body);
+    return check_body_size(h, &f, limits->max_body);
 }
