@@ -80,10 +80,6 @@ static int look_up_key(struct submit *s, struct err *e)
 static int check_length(const struct submit *s, struct err *e)
 {
     int64_t length = http_content_length(s->x);
-    if (length == 0 && !http_header(s->x, "Content-Length")) { // RFC 9112 §6.3: there is no body
-        return err_set(e, ERR_LENGTH_REQUIRED,
-                       "a batch needs a body, and with it Content-Length or chunked coding");
-    }
     if (s->format == SUBMISSION_JSON && length > 0 &&
         (uint64_t)length > s->settings->json_document) {
         return err_set(e, ERR_PAYLOAD_TOO_LARGE,

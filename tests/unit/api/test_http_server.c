@@ -57,7 +57,7 @@ static const struct row rows[] = {
     {"BREW / HTTP/1.1\r\n" HOST "\r\n", 501, "not_implemented", NULL},
     {"HEAD / HTTP/1.1\r\n\r\n", 400, "Content-Length: ", "\r\n\r\n{"},
     {"GET /a HTTP/2.0\r\n" HOST "\r\n", 505, "version_not_supported", NULL},
-    {"POST /echo HTTP/1.1\r\n" HOST CLOSE "\r\n", 200, "Content-Length: 0", NULL},
+    {"POST /echo HTTP/1.1\r\n" HOST "\r\n", 411, "length_required", NULL},
     {"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 99999999\r\n\r\n", 413, "too_large", NULL},
     {"POST /echo HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n", 413,
      "payload_too_large", "100 Continue"},
