@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The verb `completion`: scripts for bash, zsh and fish, made from the verb table, so that they
 // never lag behind it.
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,6 +89,48 @@ static void print_argument_arms(void)
     fputs("\" ;;\n", stdout);
 }
 
+// The words of "read|submit|admin", apart from one another.
+static void print_choices(const char *value)
+{
+    for (; *value; value++) {
+        putchar(*value == '|' ? ' ' : *value);
+    }
+}
+
+// `case` arms for the value of an option, "$verb $previous": its words, or a file.
+static void print_value_arms(const char *verb, size_t n, const struct option_spec *table)
+{
+    for (const struct option_spec *s = table; s && s->name; s++) {
+        bool file = s->value && strstr(s->value, "FILE");
+        if (s->kind != OPTION_CHOICE && !file) {
+            continue;
+        }
+        printf("    \"%.*s --%s\"", (int)n, verb, s->name);
+        if (s->letter) {
+            printf(" | \"%.*s -%c\"", (int)n, verb, s->letter);
+        }
+        fputs(") COMPREPLY=($(compgen ", stdout);
+        if (file) {
+            fputs("-f", stdout);
+        } else {
+            fputs("-W \"", stdout);
+            print_choices(s->value);
+            putchar('"');
+        }
+        fputs(" -- \"$word\")); return ;;\n", stdout);
+    }
+}
+
+static void print_all_value_arms(void)
+{
+    for (const struct verb *v = verbs; v->name; v++) {
+        for (size_t t = 0; t < VERB_TABLES_MAX; t++) {
+            print_value_arms(v->name, strcspn(v->name, " "), v->options[t]);
+        }
+    }
+    fputs("    *\" --token-file\") COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", stdout);
+}
+
 static void print_bash(void)
 {
     fputs("_gather() {\n"
@@ -99,6 +142,10 @@ static void print_bash(void)
           "second=${COMP_WORDS[i]}; fi ;;\n"
           "        esac\n"
           "    done\n"
+          "    case \"$verb ${COMP_WORDS[COMP_CWORD-1]}\" in\n",
+          stdout);
+    print_all_value_arms();
+    fputs("    esac\n"
           "    if [[ -z $verb && $word != -* ]]; then\n"
           "        words=\"",
           stdout);
@@ -134,7 +181,14 @@ static void print_fish_options(const struct option_spec *table, const char *cond
         if (s->letter) {
             printf(" -s %c", s->letter);
         }
-        fputs(s->kind == OPTION_FLAG ? " -d '" : " -r -d '", stdout);
+        if (s->kind == OPTION_CHOICE) {
+            fputs(" -x -a '", stdout);
+            print_choices(s->value);
+            putchar('\'');
+        } else if (s->kind != OPTION_FLAG) {
+            fputs(strstr(s->value, "FILE") ? " -r" : " -x", stdout);
+        }
+        fputs(" -d '", stdout);
         print_quoted(s->summary, "\\'");
         fputs("'\n", stdout);
     }

@@ -140,6 +140,21 @@ def test_results_followed(gather, url):
     assert [r["index"] for r in lines(gather("results", "--json", "--follow", batch).stdout)] == [1, 0]
 
 
+def test_results_followed_through_a_restart_of_the_daemon(own_daemon, origin, host, tmp_path):
+    daemon, shown = own_daemon(), tmp_path / "shown"
+    urls = [origin.url(f"/delay/{300 + 100 * (i // 4)}?follow={i}", host) for i in range(40)]
+    batch = daemon.api.submit({"urls": urls})
+    command = [str(program("GATHER_BIN")), "--server", f"unix:{daemon.socket_path}", "results", batch["id"], "--follow"]
+    with open(shown, "w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True) as following:
+        eventually(lambda: shown.stat().st_size, what="a first result")
+        daemon.kill()
+        daemon.start()
+        messages = following.communicate(timeout=60)[1]
+    assert following.returncode == OK, messages
+    results = lines(shown.read_text())
+    assert [r["seq"] for r in results] == list(range(1, 41)) and {r["index"] for r in results} == set(range(40))
+
+
 def test_errors_are_grouped_with_hints(gather, url):
     batch = submit(gather, url("/status/404?1"), url("/status/404?2"), url("/http09"))
     gather("wait", batch, exit_code=FAILED_TASKS)

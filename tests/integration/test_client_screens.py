@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a person sees of the client: lists without entries, bodies on a terminal, the tokens file."""
 import hashlib
+import shutil
+import subprocess
 
 import pytest
 
@@ -86,3 +88,26 @@ def test_tokens_are_listed_and_revoked(client, tmp_path):
 def test_a_tokens_file_that_is_not_there_is_named(client, tmp_path, args):
     done = client.run(*args, "-f", tmp_path / "none")
     assert done.returncode == FAILURE and "none: No such file" in done.stderr
+
+
+@pytest.mark.parametrize("line, offered", [
+    ("gather reta", []), ("gather ret", ["retry"]), ("gather hosts ", ["show", "set", "pause", "resume"]),
+    ("gather token r", ["revoke"]), ("gather ls --st", ["--state"]), ("gather ls --state p", ["paused"]),
+    ("gather retry -s ", ["failed", "cancelled", "expired"]), ("gather help comp", ["completion"]),
+    ("gather submit ur", ["urls.txt"]), ("gather --token-file ur", ["urls.txt"]),
+])
+def test_bash_completes(client, tmp_path, line, offered):
+    (tmp_path / "urls.txt").touch()
+    words = line.split(" ")
+    script = (client.run("completion", "bash").stdout + f"COMP_WORDS=({' '.join(w or chr(34) * 2 for w in words)})\n"
+              f"COMP_CWORD={len(words) - 1}\n_gather\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n")
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == offered and not done.stderr
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_is_understood(client, shell):
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not here")
+    script = client.run("completion", shell).stdout
+    assert subprocess.run([shell, "-n"], input=script, text=True, capture_output=True).returncode == 0
