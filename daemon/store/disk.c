@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define BALLAST_BYTES (8 * 1024 * 1024)
+#define START_BYTES   (1024 * 1024)
 
 static char *beside(const char *path, const char *suffix)
 {
@@ -41,6 +42,15 @@ static int locked_elsewhere(int fd, const char *path, struct err *e)
         path);
 }
 
+// A start needs some space for the log and its index, also when the disk is full.
+static void make_room(const struct disk *d)
+{
+    uint64_t bytes;
+    if (disk_free(d, &bytes) == 0 && bytes < START_BYTES) {
+        unlink(d->ballast_path);
+    }
+}
+
 static int lock(struct disk *d, const char *path, struct err *e)
 {
     d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -51,6 +61,7 @@ static int lock(struct disk *d, const char *path, struct err *e)
         return errno == EWOULDBLOCK ? locked_elsewhere(d->lock_fd, path, e)
                                     : err_set_errno(e, errno, "cannot lock %s", path);
     }
+    make_room(d);
     char text[32];
     int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(d->lock_fd, 0) < 0 || pwrite(d->lock_fd, text, (size_t)n, 0) != n) {

@@ -23,7 +23,7 @@ static int on_wal_commit(void *ctx, sqlite3 *handle, const char *name, int pages
 
 const char *db_advice(int rc)
 {
-    switch (rc & 0xff) {
+    switch (rc == SQLITE_IOERR_SHMSIZE ? SQLITE_FULL : rc & 0xff) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
         return "; the file is no database or is damaged: restore it from a backup or move it away";

@@ -57,11 +57,14 @@ def log_size(daemon):
 
 
 def gives_back_what_its_log_takes(daemon, origin, disk):
-    """The write-ahead log holds pages many times over: near the watermark it is written back and cut off."""
+    """The write-ahead log holds pages many times over: near the watermark it is written back and cut off. A daemon with
+    nothing to do sleeps, so it is asked something."""
     while log_size(daemon) < 6 << 20:
         daemon.api.run([origin.url(f"/ok?{i}", f"127.0.0.{2 + i % 8}") for i in range(8)])
     disk.leave((RESERVE_MIB - 4) << 20)
-    eventually(lambda: log_size(daemon) < 1 << 20, 5, what="a log that gave its space back")
+    url = origin.url("/ok", "127.0.0.2")
+    eventually(lambda: status_of_submission(daemon, url) == 507 and log_size(daemon) < 1 << 20, 5, what="a log that gave its "
+               "space back")
     disk.make_room()
 
 
@@ -152,6 +155,29 @@ def filling_and_emptying(daemon, origin, disk, rounds):
     return len(accepted), refused
 
 
+def starts_while_it_is_full(daemon, origin, disk):
+    """In what the ballast gives, after a stop as after a kill: what is there can be read, and space alone is lacking."""
+    batch_id = daemon.api.submit([origin.url("/ok?kept", "127.0.0.2")])["id"]
+    daemon.api.wait(batch_id)
+    for end in (daemon.stop, daemon.kill):
+        end()
+        disk.leave(0)
+        daemon.start()
+        assert daemon.api.batch(batch_id)["counts"]["succeeded"] == 1
+        eventually(lambda: status_of_submission(daemon, origin.url("/ok")) == 507, 5, what="507 after the start")
+        disk.make_room()
+        eventually(lambda: status_of_submission(daemon, origin.url("/ok")) == 202, 5, what="202 when there is space again")
+        eventually(lambda: os.path.exists(daemon.db_path + ".ballast"), 5, what="the ballast")
+
+
+def says_that_it_cannot_be_made(folder, disk):
+    disk.leave(0)
+    daemon = Daemon(folder / "late", {"store": {"path": str(disk.folder / "late.db")}}).spawn()
+    assert daemon.process.wait(10) == 1
+    assert "No space left on device" in daemon.log() or "its file system is full: make space" in daemon.log(), daemon.log()
+    disk.make_room()
+
+
 def fill_up(chosen, folder):
     disk = SmallDisk(folder / "disk")
     origin, daemon = Origin(10), None
@@ -166,6 +192,8 @@ def fill_up(chosen, folder):
         daemon.restart()
         for batch in daemon.api.get_json("/v1/batches?limit=1000")["batches"]:
             assert daemon.api.request("DELETE", f"/v1/batches/{batch['id']}?force=1").status == 204
+        starts_while_it_is_full(daemon, origin, disk)
+        says_that_it_cannot_be_made(folder, disk)
         accepted, refused = filling_and_emptying(daemon, origin, disk, chosen.cycles)
         daemon.stop()
         check_database(daemon)
