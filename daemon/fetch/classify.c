@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The failure classifier, made for libcurl 7.88. Pure. It reads libcurl's error text in three
+// The failure classifier, made for libcurl 7.88. Pure. It reads libcurl's error text in four
 // places only, where one code stands for unrelated failures and nothing else tells them apart; each
 // is marked. In classify_detail the text decides about the words alone.
 #include "daemon/fetch/classify.h"
@@ -140,7 +140,10 @@ struct verdict classify_fault(const struct fault *f)
     case CURLE_SSL_CLIENTCERT: return ends_as(TASK_TLS_HANDSHAKE);
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE: return ended_early(f);
-    case CURLE_HTTP2_STREAM: // the server reset this stream
+    case CURLE_HTTP2_STREAM: // the server reset this stream, or nghttp2 did since it is malformed
+        if (says(f, "PROTOCOL_ERROR")) { // by text: the code of the reset is nowhere else
+            return ends_as(TASK_HTTP_PROTOCOL);
+        }
         return f->phase == PHASE_WAIT ? ends_as(TASK_CONNECTION_RESET) : ended_early(f);
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR: return receive_failed(f);
@@ -148,7 +151,11 @@ struct verdict classify_fault(const struct fault *f)
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_BAD_FUNCTION_ARGUMENT: // a header line that libcurl's own header store cannot split
-    case CURLE_HTTP2: return protocol_error(f);
+        return protocol_error(f);
+    case CURLE_HTTP2:
+        // Without a word: the server wound the connection down (GOAWAY) and left the request out.
+        return f->phase == PHASE_WAIT && f->text && !f->text[0] ? ends_as(TASK_CONNECTION_RESET)
+                                                                : protocol_error(f);
     case CURLE_FILESIZE_EXCEEDED: return ends_as(TASK_BODY_TOO_LARGE);
     case CURLE_OUT_OF_MEMORY: return out_of_memory(f);
     default: return ends_as(TASK_INTERNAL);

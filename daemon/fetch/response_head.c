@@ -87,6 +87,9 @@ static int start_response(struct response_head *h, struct view line)
         (left > 3 && code[3] != ' ') || code[0] == '0') {
         return refuse_protocol(h, "The status code is not a number from 100 to 999");
     }
+    if (version[0] == '2' && left > 4) { // libcurl writes this line itself, and gives no reason
+        return refuse_protocol(h, "The answer says HTTP/2 in the words of HTTP/1.1");
+    }
     h->status = (code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0');
     if (h->status == 101) {
         return refuse_protocol(h, "The server switched to a protocol that was not asked for");
@@ -94,6 +97,7 @@ static int start_response(struct response_head *h, struct view line)
     memcpy(h->version, version, strlen(version) + 1);
     h->length = RESPONSE_LENGTH_NONE;
     h->chunked = false;
+    h->two_locations = false;
     h->state = RESPONSE_FIELDS;
     buf_reset(&h->fields);
     buf_reset(&h->pending);
@@ -187,6 +191,8 @@ static int interpret(struct response_head *h, struct view name, struct view valu
         take_first(&h->content_type, value);
     } else if (name_is(name, "location")) {
         take_first(&h->location, value);
+        bool same = h->location.len == value.n && memcmp(h->location.data, value.p, value.n) == 0;
+        h->two_locations = h->two_locations || (h->location.len > 0 && !same);
     } else if (name_is(name, "retry-after")) {
         take_first(&h->retry_after, value);
     }
@@ -207,9 +213,9 @@ static int end_field(struct response_head *h)
     struct view raw_name = {line.p, (size_t)(colon - line.p)};
     struct view name = trim(raw_name);
     struct view value = trim((struct view){colon + 1, line.n - raw_name.n - 1});
-    if (name.n != raw_name.n &&
+    if ((name.n != raw_name.n || h->folded) &&
         (name_is(name, "content-length") || name_is(name, "transfer-encoding"))) {
-        return refuse_protocol(h, "A framing header has white space before its colon");
+        return refuse_protocol(h, "A framing header is folded or has white space before its colon");
     }
     int r = 0;
     if (name.n > 0 && h->state == RESPONSE_FIELDS) { // a nameless field says nothing; it is dropped
@@ -237,6 +243,7 @@ static int add_line(struct response_head *h, struct view line)
     } else if (++h->n_fields > RESPONSE_MAX_FIELDS) {
         return refuse(h, TASK_HEADER_TOO_LARGE, "The answer has more than 1000 header fields");
     }
+    h->folded = folded;
     buf_append(&h->pending, line.p, line.n);
     for (size_t i = h->pending.len - line.n; !h->pending.failed && i < h->pending.len; i++) {
         if (h->pending.data[i] == '\r') {
@@ -298,6 +305,7 @@ void response_head_begin(struct response_head *h, size_t max_bytes, bool http2)
     h->version[0] = '\0';
     h->length = RESPONSE_LENGTH_NONE;
     h->chunked = false;
+    h->two_locations = false;
     h->fields.max = FIELDS_JSON_MAX(max_bytes);
     struct buf *all[] = {&h->fields,       &h->pending,  &h->content_encoding,
                          &h->content_type, &h->location, &h->retry_after};

@@ -43,8 +43,10 @@ struct response_head {
     struct buf fields; // JSON array text, without the closing bracket until COMPLETE
     struct json_writer writer;
     struct buf pending;          // the field line being read: "name: value", folded lines joined
+    bool folded;                 // that one is of several lines
     struct buf content_encoding; // of all such fields, joined by commas
     struct buf content_type, location, retry_after; // the first of each; empty: none
+    bool two_locations;                             // another one leads elsewhere
 };
 
 void response_head_init(struct response_head *h);

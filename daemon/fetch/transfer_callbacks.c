@@ -114,11 +114,21 @@ static bool has_no_body(const struct transfer *t)
     return t->method == METHOD_HEAD || t->head.status == 204 || t->head.status == 304;
 }
 
+// Whether bytes behind this answer might be taken for the next one: it is chunked against RFC 9112
+// §6.1 and §6.3, or announces a body where there can be none.
+static bool is_doubtful(const struct response_head *h)
+{
+    bool has_length = h->length != RESPONSE_LENGTH_NONE;
+    if (h->status == 204 || h->status == 304) {
+        return h->chunked || (h->status == 204 && has_length && h->content_length > 0);
+    }
+    return h->chunked && (has_length || strcmp(h->version, "1.0") == 0);
+}
+
 static void on_head_complete(struct transfer *t)
 {
     const struct response_head *h = &t->head;
-    if (h->chunked && (h->length != RESPONSE_LENGTH_NONE || strcmp(h->version, "1.0") == 0)) {
-        // RFC 9112 §6.1 and §6.3: read as chunked, but trust nothing behind it.
+    if (is_doubtful(h)) {
         curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
         t->plain_for = 0;
     }
@@ -127,7 +137,12 @@ static void on_head_complete(struct transfer *t)
     }
     uint64_t max = (uint64_t)t->options->max_body_bytes;
     bool has_length = !h->chunked && h->length != RESPONSE_LENGTH_NONE;
-    t->drop_body = t->may_redirect && is_redirect(h->status) && h->location.len > 0;
+    bool redirects = t->may_redirect && is_redirect(h->status) && h->location.len > 0;
+    if (redirects && h->two_locations) { // an injected field, perhaps; browsers refuse it, too
+        transfer_decide(t, TASK_REDIRECT_INVALID, "Two Location fields lead to different places");
+        return;
+    }
+    t->drop_body = redirects;
     if (t->drop_body) {
         if (has_length && h->content_length > MAX_DROPPED) {
             transfer_decide(t, TASK_OK, NULL);

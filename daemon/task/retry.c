@@ -13,6 +13,9 @@ unsigned retry_class(enum task_error error, int status)
     if (status == 429) {
         return TASK_CLASS_STATUS_429;
     }
+    if (status == 408) { // the server waited in vain; often for a connection it was about to close
+        return TASK_CLASS_TIMEOUT;
+    }
     return status >= 500 && status <= 599 ? TASK_CLASS_STATUS_5XX : TASK_CLASS_NONE;
 }
 
