@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""clang-tidy, cppcheck and gcc -fanalyzer over our own sources. Clean, or each finding stands in SUPPRESSED with
+the reason why it is none.
+
+    analysis.py BUILD [--jobs N] [TOOL...]      BUILD: a configured folder with compile_commands.json
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+SCRATCH = tempfile.NamedTemporaryFile(suffix=".o")
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+OURS = ("common/", "config/", "daemon/", "client/")
+FINDING = re.compile(r"^(?P<file>[^\s:]+\.[ch]):(?P<line>\d+):(?:\d+:)? (?:warning|error|style|performance|portability)"
+                     r": (?P<text>.*?) \[(?P<rule>[^\]]+)\]$")
+
+UTHASH = "uthash's loops set the variable by __typeof__, which cppcheck does not follow"
+ADDRESS_ONLY = "only the address is taken: a place for a text that nobody reads"
+
+# (rule, file, part of the text): why it is no fault
+SUPPRESSED = {
+    ("uninitvar", "common/url.c", "&unused"): ADDRESS_ONLY,
+    ("uninitvar", "config/reader.c", "&unused"): ADDRESS_ONLY,
+    ("uninitvar", "daemon/store/live_batch.c", "b."): UTHASH,
+    ("uninitvar", "daemon/store/store_hosts.c", "d->"): UTHASH,
+    ("uninitvar", "daemon/store/store_upload.c", "u"): UTHASH,
+    ("uninitvar", "daemon/fetch/batch_share.c", "b."): UTHASH,
+    ("uninitvar", "daemon/fetch/robots_cache.c", "e->"): UTHASH,
+    ("uninitvar", "daemon/fetch/worker.c", "f."): UTHASH,
+    ("uninitvar", "client/dry_run.c", "h->"): UTHASH,
+    ("uninitvar", "client/verb_errors.c", "h->"): UTHASH,
+    ("comparePointers", "daemon/api/ops.c", ""): "both are symbols of one embedded file: its start and its end",
+    ("arrayIndexOutOfBoundsCond", "client/address.c", ""): "the string is an argument; cppcheck takes one caller's literal",
+    ("getpwuidCalled", "client/doctor_local.c", ""): "the client has one thread",
+    ("getgrgidCalled", "client/doctor_local.c", ""): "the client has one thread",
+}
+
+
+def commands(build):
+    """Our own sources and how each is compiled."""
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        name = os.path.relpath(entry["file"], TOP)
+        if name.startswith(OURS):
+            yield name, shlex.split(entry["command"])
+
+
+def flags_of(command):
+    """The arguments that decide how a source is read: includes, definitions, the language."""
+    flags, skip = [], False
+    for i, word in enumerate(command[1:], 1):
+        if skip:
+            skip = False
+        elif word == "-isystem":
+            flags += [word, command[i + 1]]
+            skip = True
+        elif word.startswith(("-I", "-D", "-std=")):
+            flags.append(word)
+    return flags
+
+
+def tidy(build, name, command):
+    return ["clang-tidy", "--quiet", "-p", str(build), name]
+
+
+def cppcheck(build, name, command):
+    flags = [f for f in flags_of(command) if f.startswith(("-I", "-D"))]
+    return ["cppcheck", "--quiet", "--std=c11", "--language=c", "--enable=warning,performance,portability",
+            "--inline-suppr", "--suppress=missingIncludeSystem", "--library=posix", "--library=gnu",
+            "--template={file}:{line}: {severity}: {message} [{id}]", *flags, name]
+
+
+def analyzer(build, name, command):
+    # gcc 12 analyses nothing when its output is /dev/null.
+    return ["gcc", "-O1", "-fanalyzer", *flags_of(command), "-c", name, "-o", SCRATCH.name]
+
+
+TOOLS = {"clang-tidy": tidy, "cppcheck": cppcheck, "fanalyzer": analyzer}
+
+
+def reason_for(found):
+    for (rule, file, text), reason in SUPPRESSED.items():
+        if rule in found["rule"] and found["file"] == file and text in found["text"]:
+            return (rule, file, text), reason
+    return None, None
+
+
+def run(tool, build, name, command):
+    """The findings in one file, and the end of the output of a tool that failed without one."""
+    done = subprocess.run(TOOLS[tool](build, name, command), cwd=TOP, text=True, capture_output=True)
+    found = {}
+    for line in (done.stdout + done.stderr).split("\n"):
+        match = FINDING.match(line)
+        if match:
+            where = os.path.relpath(TOP / match["file"], TOP)
+            found[(where, match["line"], match["rule"])] = {**match.groupdict(), "file": where, "tool": tool}
+    failed = done.returncode != 0 and not found
+    return list(found.values()), (done.stderr or done.stdout)[-2000:] if failed else None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("tools", nargs="*", help=", ".join(TOOLS))
+    options = parser.parse_intermixed_args()
+    build, tools = options.build.resolve(), options.tools or list(TOOLS)
+    sources = list(commands(build))
+    wrong, used = 0, set()
+    for tool in tools:
+        seen = {}
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            for found, failure in pool.map(lambda s: run(tool, build, *s), sources):
+                seen.update({(f["file"], f["line"], f["rule"]): f for f in found})
+                if failure:
+                    wrong += 1
+                    print(f"{tool} failed: {failure}", file=sys.stderr)
+        suppressed = 0
+        for f in seen.values():
+            key, reason = reason_for(f)
+            used.add(key)
+            if reason:
+                suppressed += 1
+            else:
+                wrong += 1
+                print(f"{f['file']}:{f['line']}: {f['text']} [{f['rule']}]")
+        print(f"{tool}: {len(sources)} sources, {len(seen) - suppressed} findings, {suppressed} with a reason",
+              flush=True)
+    if set(tools) == set(TOOLS):
+        for key in set(SUPPRESSED) - used:
+            wrong += 1
+            print(f"the reason for {key} is not needed any more")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
