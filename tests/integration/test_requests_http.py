@@ -311,6 +311,8 @@ def test_slow_and_silent_clients_are_let_go(address, api):
     assert data["silent"] == b"" and 8 < ended["silent"] < 14, (ended, data)
     assert data["head"].startswith(b"HTTP/1.1 408 ") and 8 < ended["head"] < 14, (ended, data)
     assert data["body"].startswith(b"HTTP/1.1 408 ") and ended["body"] < 30, (ended, data)
+    for name in ("head", "body"):
+        assert_problem(wire.parse_responses(data[name])[0], 408, "request_timeout")
 
 
 def test_huge_heads_are_refused_without_reading_them(address, daemon):

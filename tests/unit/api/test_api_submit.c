@@ -163,9 +163,32 @@ static void the_verdict_of_the_store_is_told(void **state)
     expect(f, POST_JSON, two, 429, "Retry-After");
     f->refuse = ERR_IDEMPOTENCY_KEY_REUSED;
     expect(f, POST_JSON, two, 422, "idempotency_key_reused");
+    f->refuse = ERR_INTERNAL;
+    expect(f, POST_JSON, two, 500, "\"code\":\"internal\"");
     f->refuse = ERR_OK;
     f->full = true;
     expect(f, POST_JSON, two, 507, "storage_full");
+    fake_stop(f);
+}
+
+// To a request that had begun: connections without one are closed, and new ones not accepted.
+static void a_draining_daemon_takes_nothing_new(void **state)
+{
+    struct fake *f = fake_start();
+    struct buf out = BUF_INIT(1u << 20);
+    (void)state;
+    int fd = client_open(f);
+    client_send(f, fd, "\r\n", 2);
+    turn_for(f, 20);
+    api_drain(f->api);
+    send_request(f, fd, POST_JSON, two);
+    assert_true(client_read(f, fd, NULL, &out));
+    assert_int_equal(status_of(&out), 503);
+    assert_true(has(&out, "\"code\":\"draining\"") && has(&out, "\r\nRetry-After: "));
+    assert_true(has(&out, "\r\nConnection: close\r\n"));
+    assert_int_equal(f->pieces, 0);
+    close(fd);
+    buf_done(&out);
     fake_stop(f);
 }
 
@@ -250,6 +273,7 @@ int main(void)
         cmocka_unit_test(at_most_four_pieces_are_unanswered),
         cmocka_unit_test(a_client_that_leaves_stores_nothing),
         cmocka_unit_test(the_verdict_of_the_store_is_told),
+        cmocka_unit_test(a_draining_daemon_takes_nothing_new),
         cmocka_unit_test(a_known_key_gives_the_same_batch),
         cmocka_unit_test(an_answer_may_wait_for_the_end),
         cmocka_unit_test(large_documents_are_told_of_ndjson),
