@@ -71,7 +71,8 @@ int db_begin_writing(struct db *db, const char *path, bool normal_sync, struct e
     char sql[512];
     snprintf(
         sql, sizeof(sql),
-        "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA mmap_size=0;"
+        "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA "
+        "synchronous=%s; PRAGMA mmap_size=0;"
         "PRAGMA foreign_keys=0; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"
         "PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=0;",
         normal_sync ? "NORMAL" : "FULL", WRITER_CACHE_KIB);

@@ -14,6 +14,8 @@
 
 #define FULL_MS          1000 // how often to look whether a full disk has space again
 #define CHECKPOINT_PAGES 8000
+#define IDLE_PAGES       256 // of the log may stay while nothing happens
+#define IDLE_MS          3000
 
 struct config_message {
     struct message msg;
@@ -147,19 +149,24 @@ static void checkpoint(struct store *s)
     if (s->db.wal_pages < CHECKPOINT_PAGES) {
         s->checkpoint_at = CHECKPOINT_PAGES; // the log began anew
     }
-    if (s->dead || (s->db.wal_pages < s->checkpoint_at && !s->squeeze)) {
+    bool cut = s->cut && !s->back.have_free;
+    if (s->dead || (s->db.wal_pages < s->checkpoint_at && !s->squeeze && !cut)) {
         return;
     }
     // On a full disk the log gives its space back: it holds pages many times over, and nobody else
     // will make room.
     int mode = s->squeeze ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
     s->squeeze = false;
+    s->cut = s->cut && !cut;
     int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, NULL, NULL);
     // A reader in the way, or a full disk, is no failure here: the log grows until the next
     // attempt.
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL) {
         db_fail(&s->db, rc);
         store_fatal(s, "checkpoint: %s", s->db.text);
+    }
+    if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
+        s->db.wal_pages = 0;
     }
     s->checkpoint_at = s->db.wal_pages + CHECKPOINT_PAGES;
 }
@@ -206,12 +213,18 @@ static void wait_for_work(struct store *s)
         timeout_ms = 0;
     } else {
         timers_arm(s);
+        if (timeout_ms < 0 && s->db.wal_pages > IDLE_PAGES) {
+            timeout_ms = IDLE_MS;
+        }
     }
     struct pollfd p[] = {{.fd = mailbox_fd(s->mailbox), .events = POLLIN},
                          {.fd = stalled ? -1 : s->timer_fd, .events = POLLIN}};
-    if (poll(p, 2, timeout_ms) < 0 && errno != EINTR) {
+    int n = poll(p, 2, timeout_ms);
+    if (n < 0 && errno != EINTR) {
         store_fatal(s, "poll: %s", strerror(errno));
     }
+    // An idle daemon holds no log: its pages stand in the database, and its space is free.
+    s->squeeze |= n == 0 && timeout_ms == IDLE_MS;
 }
 
 static bool may_end(const struct store *s)

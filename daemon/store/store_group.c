@@ -141,8 +141,8 @@ static int fill_from(struct store *s, struct list *from)
 
 bool store_background_wanted(const struct store *s)
 {
-    return s->back.have_halting || s->back.have_removed || !list_empty(&s->copies) ||
-           upload_wanted(s);
+    return s->back.have_halting || s->back.have_removed || s->back.have_free ||
+           !list_empty(&s->copies) || upload_wanted(s);
 }
 
 static int fill_background(struct store *s)
@@ -160,7 +160,10 @@ static int fill_background(struct store *s)
     if (s->back.have_halting && halt_step(s) < 0) {
         return -1;
     }
-    return s->back.have_removed && s->ops < BACKGROUND_OPS ? purge_step(s) : 0;
+    if (s->back.have_removed) {
+        return s->ops < BACKGROUND_OPS ? purge_step(s) : 0;
+    }
+    return s->back.have_free ? shrink_step(s) : 0;
 }
 
 static int run_transaction(struct store *s)

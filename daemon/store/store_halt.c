@@ -223,6 +223,7 @@ int purge_step(struct store *s)
     int r = db_step(&s->db, st);
     if (r != 1) {
         s->back.have_removed = false;
+        s->back.have_free = true;
         return r;
     }
     struct removal removal = {.batch = (uint64_t)db_int(st, 0), .prio = db_int(st, 1)};

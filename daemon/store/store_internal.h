@@ -60,6 +60,7 @@ struct background {
     uint64_t halting;      // batch whose unfinished tasks are being ended, or 0
     uint32_t halting_next; // next index to look at
     bool have_halting, have_removed;
+    bool have_free;                          // pages that deleted rows left may be too many
     int64_t next_body;                       // number of the next row of table body
     int64_t unfinished;                      // tasks without a result, of all batches
     int64_t retries_told_at, starts_told_at; // what was due until then is told
@@ -84,6 +85,7 @@ struct store {
     int64_t disk_seen_ms;
     int checkpoint_at; // pages in the write-ahead log at which to checkpoint
     bool squeeze;      // the disk is full: checkpoint now, and give the log's space back
+    bool cut;          // pages were freed at the file's end: checkpoint when no more are
 
     struct list urgent, uploads_in, reads; // taken from the mailbox, not yet handled
     struct list group;                     // handled in the open transaction
@@ -210,6 +212,9 @@ int halt_begin(struct store *s, struct live_batch *b, enum task_state state);
 int halt_all(struct store *s, struct live_batch *b); // of a small batch
 int halt_step(struct store *s);
 int purge_step(struct store *s);
+
+// --- store_shrink.c: giving space back ---
+int shrink_step(struct store *s);
 
 // --- store_timers.c ---
 int timers_open(struct store *s, struct err *e);

@@ -101,6 +101,23 @@ def test_a_damaged_database_makes_no_backup(own_daemon, origin, hosts, tmp_path)
     assert (tmp_path / "b").read_bytes() == b"the last good one"
 
 
+# -- retention ----------------------------------------------------------------------------------
+def test_what_is_deleted_gives_its_space_back(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    host = hosts.take()
+    kept = daemon.api.submit([origin.url("/size/1000", host)])["id"]
+    large = daemon.api.submit([origin.url("/size/1000000", host)] * 60)["id"]
+    later = daemon.api.submit([origin.url("/size/2000", host)])["id"]
+    for batch in (kept, large, later):
+        assert daemon.api.wait(batch)["counts"]["failed"] == 0
+    file = pathlib.Path(daemon.db_path)
+    eventually(lambda: file.stat().st_size > 30 << 20, what="a large database")
+    assert daemon.api.request("DELETE", f"/v1/batches/{large}").status == 204
+    eventually(lambda: file.stat().st_size < 20 << 20, what="a small database")
+    assert len(daemon.api.get(f"/v1/batches/{later}/tasks/0/body").body) == 2000
+    assert rows(daemon.db_path, "PRAGMA integrity_check") == [("ok",)]
+
+
 # -- views --------------------------------------------------------------------------------------
 def test_the_views_tell_what_the_api_tells(own_daemon, origin, hosts):
     daemon = own_daemon()

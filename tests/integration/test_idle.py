@@ -4,6 +4,8 @@ import pathlib
 import re
 import time
 
+from harness import eventually
+
 WATCH_S = 3
 
 
@@ -42,3 +44,11 @@ def test_an_idle_daemon_sees_its_disk_when_asked(own_daemon):
     while free() > first - (32 << 20):
         assert time.monotonic() < deadline, "the free space told does not follow"
         time.sleep(0.2)
+
+
+def test_an_idle_daemon_gives_its_log_back(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    log = pathlib.Path(daemon.db_path + "-wal")
+    daemon.api.run([origin.url("/size/100000", hosts.take())] * 40)
+    assert log.stat().st_size > 2 << 20
+    eventually(lambda: log.stat().st_size == 0, 15, what="an empty log")
