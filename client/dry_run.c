@@ -17,6 +17,11 @@
 #include "common/json.h"
 #include "common/url.h"
 
+// The daemon's defaults (fetch.host_concurrency, fetch.concurrency), since it is not asked here.
+#define HOST_CONCURRENCY 8
+#define CONCURRENCY      256
+#define ANSWER_MS        INT64_C(500)
+
 #define SHOWN_MAX    20 // rejected entries and hosts on a terminal; a pipe gets all
 #define LINE_MAX_LEN ((size_t)2 << 20)
 #define DOCUMENT_MAX ((size_t)64 << 20)
@@ -209,6 +214,15 @@ static void print_hosts(struct report *r)
     }
 }
 
+// How long it may take: the busiest host, or all together, whichever takes longer.
+static int64_t estimate_ms(const struct report *r)
+{
+    int64_t busiest = r->hosts ? r->hosts->count : 0; // they are sorted
+    int64_t host_rounds = (busiest + HOST_CONCURRENCY - 1) / HOST_CONCURRENCY;
+    int64_t all_rounds = (r->accepted + CONCURRENCY - 1) / CONCURRENCY;
+    return ANSWER_MS * (host_rounds > all_rounds ? host_rounds : all_rounds);
+}
+
 static void print_json(struct report *r)
 {
     json_t *hosts = json_object();
@@ -217,7 +231,8 @@ static void print_json(struct report *r)
     {
         json_object_set_new(hosts, h->name, json_integer(h->count));
     }
-    json_t *all = json_pack("{s:I, s:I, s:O, s:o}", "accepted", (json_int_t)r->accepted, "rejected",
+    json_t *all = json_pack("{s:I, s:I, s:I, s:O, s:o}", "estimated_ms", (json_int_t)estimate_ms(r),
+                            "accepted", (json_int_t)r->accepted, "rejected",
                             (json_int_t)r->rejected, "errors", r->list, "hosts", hosts);
     output_json(r->out, all);
     json_decref(all);
@@ -239,6 +254,14 @@ static void print_report(struct report *r)
                 "nothing was sent; would be accepted: %" PRId64 ", rejected: %" PRId64
                 ", hosts: %" PRId64,
                 r->accepted, r->rejected, r->host_count);
+    char duration[FORMAT_SIZE];
+    format_duration(estimate_ms(r), duration);
+    if (r->accepted > 0) {
+        output_note(
+            r->out,
+            "it would take about %s, with half a second an answer and %d at once for a host",
+            duration, HOST_CONCURRENCY);
+    }
     output_note(r->out, "whether addresses and ports may be fetched is for the daemon to say");
 }
 

@@ -200,9 +200,11 @@ def test_dry_run_judges_here_and_sends_nothing(client, api, tmp_path):
     assert [(r[0], r[1], r[2]) for r in rows] == [
         ("rejected", "4", "unsupported_scheme"), ("rejected", "7", "invalid_url"), ("host", "b.example", "2"),
         ("host", "a.example", "1")]
-    assert "would be accepted: 3, rejected: 2" in done.stderr
+    assert "would be accepted: 3, rejected: 2" in done.stderr and "about 500ms" in done.stderr
     report = json.loads(client.run("submit", "-n", "--json", tmp_path / "l").stdout)
     assert report["accepted"] == 3 and report["hosts"] == {"a.example": 1, "b.example": 2}
+    many = client.run("submit", "-n", "--json", "-", stdin="".join(f"http://b.example/{i}\n" for i in range(81))).stdout
+    assert json.loads(many)["estimated_ms"] == 11 * 500
     assert client.run("submit", "-n", "http://a.example/").returncode == OK
     done = client.run("submit", "-n", "-", stdin='{"url": "http://a.example/"}\n{"uri": 1}\n{oops\n')
     assert done.returncode == REJECTED and "bad_json" in done.stdout and "wrong_type" in done.stdout
