@@ -4,9 +4,11 @@ from contextlib import closing
 import json
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -65,6 +67,23 @@ def test_metrics_count_what_happens(api, origin, host):
     before = count("succeeded"), count("failed")
     api.run([origin.url("/ok", host)] * 5 + [origin.url("/status/404", host)] * 2)
     assert (count("succeeded"), count("failed")) == (before[0] + 5, before[1] + 2)
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(api):
+    dashboard = json.loads((harness.TESTS.parent / "docs" / "grafana.json").read_text())
+    asked = {name for panel in dashboard["panels"] for target in panel["targets"]
+             for name in re.findall(r"\bgatherd_\w+", target["expr"])}
+    there = set(re.findall(r"^# TYPE (\S+)", metrics(api), re.M))
+    assert asked <= there, asked - there
+    assert there - asked == {"gatherd_build_info", "gatherd_uptime_seconds", "gatherd_outcomes_stale_total",
+                             "gatherd_tasks_accepted_total"}, "what is not worth a panel"
+
+
+def test_promtool_finds_nothing_to_say(api):
+    if not shutil.which("promtool"):
+        pytest.skip("promtool (Debian package prometheus) is not installed")
+    done = subprocess.run(["promtool", "check", "metrics"], input=metrics(api), capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stdout and not done.stderr, done
 
 
 # -- configuration ------------------------------------------------------------------------------
