@@ -27,7 +27,8 @@ if(TARGET gatherd AND TARGET gather)
     string(REGEX REPLACE "^test_" "" name ${name})
     add_test(NAME integration.${name} COMMAND ${PYTEST} ${suite})
     set_tests_properties(integration.${name} PROPERTIES LABELS integration TIMEOUT 300
-      ENVIRONMENT "GATHERD_BIN=$<TARGET_FILE:gatherd>;GATHER_BIN=$<TARGET_FILE:gather>;GATHERD_CODES=${codes}")
+      ENVIRONMENT "GATHERD_BIN=$<TARGET_FILE:gatherd>;GATHER_BIN=$<TARGET_FILE:gather>;GATHERD_CODES=${codes};\
+SERVERS_TABLE=${CMAKE_BINARY_DIR}/server-behaviours.txt")
     list(APPEND integration_tests integration.${name})
     if(name IN_LIST alone)
       set_tests_properties(integration.${name} PROPERTIES RUN_SERIAL TRUE)

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 
 AUTHORITY = "authority.crt"
-HERE = "DNS:localhost,IP:127.0.0.1"
+HERE = "DNS:localhost,DNS:*.play.test,IP:127.0.0.1"
 
 # kind: (names, days, signed by the authority)
 KINDS = {"tls": (HERE, 30, True), "tls_wrong_host": ("DNS:elsewhere.example", 30, True),

@@ -111,6 +111,38 @@ async def read_chunked(reader):
         body += data[:-2]
 
 
+async def put(writer, data):
+    """Writes, and notices that the client has gone: a drain alone may not."""
+    if writer.transport.is_closing():
+        raise ConnectionResetError
+    writer.write(data)
+    await writer.drain()
+
+
+def pieces(data, pace, rng, most=1):
+    """Cuts `data` at random places, or every `most` bytes."""
+    while data:
+        n = rng.randint(1, 24) if pace == "cut" else most
+        yield data[:n]
+        data = data[n:]
+
+
+# pace: how many bytes of an answer are cut finely
+FINE = {"whole": 0, "cut": 600, "dribbled": 100}
+
+
+async def send_paced(writer, data, pace, rng):
+    """Over TLS each piece is a record, which is cut on the wire in the same way."""
+    seal = getattr(writer, "seal", None)
+    wire = writer.wire if seal else writer
+    for piece in pieces(data[:FINE[pace]], pace, rng, 16 if seal else 1):
+        for part in pieces(seal(piece), pace, rng) if seal else [piece]:
+            await put(wire, part)
+            await asyncio.sleep(0.0005)
+    if data[FINE[pace]:]:
+        await put(writer, data[FINE[pace]:])
+
+
 class Exchange:
     """A request under way on one connection. A play writes its answer through it."""
 
@@ -118,7 +150,8 @@ class Exchange:
         self.server, self.request = server, request
         self.reader, self.writer = reader, writer
         self.keep_alive = request.header("connection").lower() != "close"
-        self.cut = request.query.get("cut") == "1"
+        self.pace = request.query.get("pace", "whole")
+        self.abrupt = request.query.get("abrupt") == "1"  # over TLS: ends without close_notify
         self._entry = None
         self._random = random.Random(request.query.get("seed", request.target))
 
@@ -138,22 +171,10 @@ class Exchange:
 
     # -- bytes ----------------------------------------------------------------------------------
     async def raw(self, data):
-        """Sends exactly `data`; with ?cut=1 in random small pieces, each a write of its own."""
+        """Sends exactly `data`; the beginning of it in pieces, each a segment of its own, as the request's ?pace says."""
         if isinstance(data, str):
             data = data.encode("latin-1")
-        if self.cut:
-            fine, data = data[:2048], data[2048:]
-            while fine:
-                n = self._random.randint(1, 24)
-                await self._write(fine[:n])
-                await asyncio.sleep(0.0005)
-                fine = fine[n:]
-        if data:
-            await self._write(data)
-
-    async def _write(self, data):
-        self.writer.write(data)
-        await self.writer.drain()
+        await send_paced(self.writer, data, self.pace, self._random)
 
     async def reply(self, status, body=b"", headers=(), reason="Scripted"):
         """A well-formed answer with Content-Length."""
@@ -206,4 +227,5 @@ class Exchange:
         """Sends `piece` until the client has had enough."""
         self.keep_alive = False
         while True:
-            await self._write(piece)
+            await put(self.writer, piece)
+            await asyncio.sleep(0)  # others have their turn, too

@@ -11,10 +11,13 @@ on stdout, and serves until SIGTERM, SIGINT or the end of its stdin pipe (with -
     ssh, smtp  say their banner as soon as anyone connects
     closed     is bound but refuses connections; blackhole never completes one
     dns        a name server on UDP and TCP, see names.py
-    tls, tls_expired, tls_wrong_host, tls_self_signed, tls_1_1, tls_plain, tls_stall, tls_close (with --tls)
+    tls, tls_expired, tls_wrong_host, tls_self_signed, tls_1_1, tls_named (for clients that name localhost),
+    tls_client_cert (asks for one), tls_dribbled, tls_plain, tls_stall, tls_close, tls_alert, tls_half, tls_garbage,
+    tls_h2 (HTTP/2, see http2.py): with --tls
 
-Plays are in plays.py and faults.py, what they must end as in behaviours.py. Any path takes `?cut=1` (answer in
-random small pieces) and `?tag=NAME` (count the most requests at once under that name too). `/record` is the log.
+Plays are in plays.py and faults*.py, what they must end as in behaviours.py. Any path takes `?pace=cut` (answer in
+random small pieces) or `dribbled` (byte by byte), `?abrupt=1` (TLS that ends without close_notify) and `?tag=NAME`
+(count the most requests at once under that name too). `/record` is the log.
 """
 import argparse
 import asyncio
@@ -23,6 +26,7 @@ import json
 import pathlib
 import signal
 import socket
+import ssl
 import sys
 import tempfile
 import warnings
@@ -30,12 +34,15 @@ import zlib
 
 import certificates
 import faults  # noqa: F401 (registers its plays)
+import faults_framing  # noqa: F401
+import faults_redirects  # noqa: F401
 from exchange import HEAD_LIMIT, Exchange, Log, read_request
+from http2 import Http2
 from names import Datagrams, NameServer
 from plays import PLAYS
+from tls import GONE, TlsStream, learn_names
 
 BOMB_MIB = 200
-GONE = (ConnectionError, BrokenPipeError, asyncio.IncompleteReadError, TimeoutError)
 
 
 class Origin:
@@ -91,8 +98,8 @@ class Origin:
             port = sock.getsockname()[1]
         return sockets
 
-    async def _listen_on(self, name, handler, context=None):
-        server = await asyncio.start_server(handler, "127.0.0.1", 0, limit=HEAD_LIMIT, ssl=context)
+    async def _listen_on(self, name, handler):
+        server = await asyncio.start_server(handler, "127.0.0.1", 0, limit=HEAD_LIMIT, backlog=4096)
         self._kept.append(server)
         self.ports[name] = server.sockets[0].getsockname()[1]
 
@@ -132,14 +139,42 @@ class Origin:
         await asyncio.to_thread(certificates.make_authority, folder)
         for kind in certificates.KINDS:
             await asyncio.to_thread(certificates.make_certificate, folder, kind)
-            await self._listen_on(kind, self._serve, certificates.server_context(folder, kind))
+            await self._listen_on(kind, self._over_tls(certificates.server_context(folder, kind)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             old = certificates.server_context(folder, "tls", only_tls_1_1=True)
-        await self._listen_on("tls_1_1", self._serve, old)
-        await self._listen_on("tls_plain", says_plain)
+        await self._listen_on("tls_1_1", self._over_tls(old))
+        good = certificates.server_context(folder, "tls")
+        await self._listen_on("tls_dribbled", self._over_tls(good, bytes_at_once=5))
+        named = certificates.server_context(folder, "tls")
+        learn_names(named, known=("localhost",))
+        await self._listen_on("tls_named", self._over_tls(named))
+        asks = certificates.server_context(folder, "tls")
+        asks.verify_mode = ssl.CERT_REQUIRED
+        asks.load_verify_locations(folder / certificates.AUTHORITY)
+        await self._listen_on("tls_client_cert", self._over_tls(asks))
+        await self._listen_h2(folder)
+        for name, answer in HELLO_ANSWERS.items():
+            await self._listen_on(name, to_hello(answer))
         await self._listen_on("tls_stall", silent)
-        await self._listen_on("tls_close", hang_up)
+
+    async def _listen_h2(self, folder):
+        context = certificates.server_context(folder, "tls")
+        context.set_alpn_protocols(["h2"])
+        learn_names(context)
+        await self._listen_on("tls_h2", self._over_tls(context, serve=self._serve_h2))
+
+    def _over_tls(self, context, bytes_at_once=None, serve=None):
+        async def handle(reader, writer):
+            try:
+                stream = TlsStream(context, reader, writer)
+                await stream.handshake(bytes_at_once)
+                await (serve or self._serve)(stream.reader, stream)
+            except GONE:
+                writer.close()
+            except asyncio.CancelledError:
+                pass  # the server ends
+        return handle
 
     # -- serving --------------------------------------------------------------------------------
     async def _serve(self, reader, writer):
@@ -152,6 +187,16 @@ class Origin:
             pass
         finally:
             writer.close()
+
+    async def _serve_h2(self, reader, stream):
+        self.log.connections += 1
+        connection = Http2(self, reader, stream, self.log.connections)
+        try:
+            await connection.serve()
+        except GONE:
+            pass
+        finally:
+            connection.end()
 
     async def _serve_one(self, reader, writer, connection):
         """One request; true if the connection may carry another."""
@@ -167,6 +212,8 @@ class Origin:
                 await player(x)
             else:
                 await x.reply(404, f"no play is named {request.name}\n")
+            if not x.keep_alive and x.abrupt:
+                writer.close(politely=False)
         finally:
             x.answered()
         return x.keep_alive
@@ -191,18 +238,6 @@ def banner(text):
     return serve
 
 
-async def says_plain(reader, writer):
-    """Answers a TLS ClientHello as web servers do on their plain port."""
-    try:
-        await reader.read(16)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
-    except GONE:
-        pass
-    finally:
-        writer.close()
-
-
 async def silent(reader, writer):
     try:
         while await reader.read(65536):
@@ -213,13 +248,25 @@ async def silent(reader, writer):
         writer.close()
 
 
-async def hang_up(reader, writer):
-    try:
-        await reader.read(16)
-    except GONE:
-        pass
-    finally:
-        writer.close()
+# What comes instead of a ServerHello.
+HELLO_ANSWERS = {"tls_plain": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                 "tls_close": b"",
+                 "tls_alert": b"\x15\x03\x03\x00\x02\x02\x28",  # fatal, handshake_failure
+                 "tls_half": b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03half",
+                 "tls_garbage": bytes(range(256))}
+
+
+def to_hello(answer):
+    async def handle(reader, writer):
+        try:
+            await reader.read(16384)
+            writer.write(answer)
+            await writer.drain()
+        except GONE:
+            pass
+        finally:
+            writer.close()
+    return handle
 
 
 async def serve(options):

@@ -151,7 +151,7 @@ async def retry_after(x):
     """/retry-after/SECONDS/KEY: 429 (or ?status=) with Retry-After at the first request, then 200.
     ?date=1 sends an HTTP-date; since that has whole seconds it is rounded up."""
     seconds, key = int(x.request.args[0]), "/".join(x.request.args[1:])
-    if x.server.count("retry-after/" + key) > 1:
+    if x.server.count(f"{x.request.host}/retry-after/{key}") > 1:
         await x.reply(200, "welcome back\n")
         return
     value = str(seconds)
