@@ -28,6 +28,7 @@ static const struct err_info table[ERR__COUNT] = {
     [ERR_EXPECTATION_FAILED] = {"expectation_failed", "Expectation failed", 417, EXIT_REJECTED},
     [ERR_MISDIRECTED] = {"misdirected", "Misdirected request", 421, EXIT_FAILED},
     [ERR_INVALID_BATCH] = {"invalid_batch", "Invalid batch", 422, EXIT_REJECTED},
+    [ERR_INVALID_REQUEST] = {"invalid_request", "Invalid request", 422, EXIT_REJECTED},
     [ERR_IDEMPOTENCY_KEY_REUSED] = {"idempotency_key_reused", "Idempotency key reused", 422,
                                     EXIT_REJECTED},
     [ERR_QUOTA_EXCEEDED] = {"quota_exceeded", "Quota exceeded", 429, EXIT_FAILED},

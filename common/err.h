@@ -26,6 +26,7 @@ enum err_code {
     ERR_EXPECTATION_FAILED,     // 417
     ERR_MISDIRECTED,            // 421
     ERR_INVALID_BATCH,          // 422
+    ERR_INVALID_REQUEST,        // 422, of another document than a batch
     ERR_IDEMPOTENCY_KEY_REUSED, // 422
     ERR_QUOTA_EXCEEDED,         // 429
     ERR_HEADERS_TOO_LARGE,      // 431

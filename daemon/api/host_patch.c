@@ -17,7 +17,7 @@ static int set_concurrency(const json_t *value, struct host_limits *l, struct er
 {
     json_int_t n = json_is_null(value) ? -1 : json_integer_value(value);
     if (!json_is_null(value) && (!json_is_integer(value) || n < 1 || n > MAX_CONCURRENCY)) {
-        return err_set(e, ERR_BAD_REQUEST,
+        return err_set(e, ERR_INVALID_REQUEST,
                        "max_concurrency must be a whole number from 1 to %d, or null",
                        MAX_CONCURRENCY);
     }
@@ -29,7 +29,7 @@ static int set_delay(const json_t *value, struct host_limits *l, struct err *e)
 {
     json_int_t n = json_is_null(value) ? -1 : json_integer_value(value);
     if (!json_is_null(value) && (!json_is_integer(value) || n < 0 || n > MAX_DELAY_MS)) {
-        return err_set(e, ERR_BAD_REQUEST,
+        return err_set(e, ERR_INVALID_REQUEST,
                        "delay_ms must be a whole number from 0 to %lld, or null",
                        (long long)MAX_DELAY_MS);
     }
@@ -41,7 +41,7 @@ static int set_rate(const json_t *value, struct host_limits *l, struct err *e)
 {
     double rate = json_is_null(value) ? -1 : json_number_value(value);
     if (!json_is_null(value) && (!json_is_number(value) || rate < 0 || rate > MAX_RATE)) {
-        return err_set(e, ERR_BAD_REQUEST,
+        return err_set(e, ERR_INVALID_REQUEST,
                        "rate_per_s must be a number from 0 (no limit) to %g, or null", MAX_RATE);
     }
     l->rate_per_s = rate;
@@ -51,7 +51,7 @@ static int set_rate(const json_t *value, struct host_limits *l, struct err *e)
 static int set_paused(const json_t *value, struct host_limits *l, struct err *e)
 {
     if (!json_is_boolean(value) && !json_is_null(value)) {
-        return err_set(e, ERR_BAD_REQUEST, "paused must be true, false or null");
+        return err_set(e, ERR_INVALID_REQUEST, "paused must be true, false or null");
     }
     l->paused = json_is_true(value);
     return 0;
@@ -74,7 +74,7 @@ int host_patch_parse(const json_t *patch, unsigned *ret_fields, struct host_limi
     *ret = (struct host_limits){.max_concurrency = -1, .delay_ms = -1, .rate_per_s = -1};
     *ret_fields = 0;
     if (!json_is_object(patch)) {
-        return err_set(e, ERR_BAD_REQUEST, "the body must be a JSON object");
+        return err_set(e, ERR_INVALID_REQUEST, "the body must be a JSON object");
     }
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         const json_t *value = json_object_get(patch, members[i].name);
@@ -88,7 +88,7 @@ int host_patch_parse(const json_t *patch, unsigned *ret_fields, struct host_limi
         known++;
     }
     if (known != json_object_size(patch)) {
-        return err_set(e, ERR_BAD_REQUEST,
+        return err_set(e, ERR_INVALID_REQUEST,
                        "only max_concurrency, delay_ms, rate_per_s and paused "
                        "can be set");
     }

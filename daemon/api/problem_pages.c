@@ -62,6 +62,9 @@ static const char *const texts[ERR__COUNT] = {
         "Nothing was stored, because some entries are wrong. `errors` lists the first 20 by "
         "JSON pointer or line, each with its own code and detail; errors_total counts all. "
         "Correct them, or send ?partial=1 to have the valid rest accepted.",
+    [ERR_INVALID_REQUEST] =
+        "The document is JSON, but a member of it is not known or has a value that it cannot "
+        "have, and nothing was changed. The detail says which; /openapi.json has all members.",
     [ERR_IDEMPOTENCY_KEY_REUSED] =
         "The Idempotency-Key came with another request within the last 24 hours, so this one "
         "is something else. Use a new key for each new request, and the same key only to "

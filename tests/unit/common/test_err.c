@@ -58,6 +58,7 @@ static void statuses_are_the_contract(void **state)
         {"unsupported_media_type", 415, 6},
         {"misdirected", 421, 1},
         {"invalid_batch", 422, 6},
+        {"invalid_request", 422, 6},
         {"idempotency_key_reused", 422, 6},
         {"quota_exceeded", 429, 1},
         {"headers_too_large", 431, 6},
