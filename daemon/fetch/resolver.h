@@ -17,8 +17,8 @@ struct resolver;
 
 struct resolver_settings {
     const char *servers;            // "127.0.0.1:5353,[::1]:53", "" or NULL: the system's
-    int64_t timeout_ms;             // of one try: 2000
-    int tries;                      // 2
+    int64_t timeout_ms;             // of the first try: 1000; each further one has twice as long
+    int tries;                      // 3
     int64_t min_ttl_ms, max_ttl_ms; // 1000, 3600000
     int64_t negative_ttl_ms;        // 5000 for dns_not_found; dns_temporary is not cached
     size_t max_entries;             // 10000, least recently used go first

@@ -74,8 +74,8 @@ static void on_message(void *ctx, struct message *m)
 static int make_parts(struct worker *w, struct err *e)
 {
     struct resolver_settings r = {.servers = w->settings->resolver_servers,
-                                  .timeout_ms = 2000,
-                                  .tries = 2,
+                                  .timeout_ms = 1000,
+                                  .tries = 3,
                                   .min_ttl_ms = 1000,
                                   .max_ttl_ms = 3600000,
                                   .negative_ttl_ms = 5000,

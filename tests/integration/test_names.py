@@ -76,7 +76,7 @@ def test_three_thousand_hosts_at_once(daemon, api, origin):
     began = time.monotonic()
     results = api.run({"urls": urls, "defaults": ONCE}, 60)
     print(f"3,000 hosts in {time.monotonic() - began:.1f} s")
-    assert {r["state"] for r in results} == {"succeeded"}
+    assert [r for r in results if r["state"] != "succeeded"] == []
     assert daemon.rss_kib("VmHWM") < 200 * 1024
 
 
