@@ -10,6 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+// What comes in smaller pieces is gathered to this before it is written: a server may send a body
+// byte by byte.
+#define PIECE ((size_t)16 * 1024)
+
 static int open_named(const char *dir)
 {
     char path[4096];
@@ -50,22 +54,21 @@ static int write_all(int fd, const char *p, size_t n)
     return 0;
 }
 
-static int spill(struct sink *s)
+// Writes what is in memory to the file, which it opens first if there is none.
+static int flush(struct sink *s)
 {
-    int fd = open_spill(s->spill_dir);
-    if (fd < 0) {
+    if (s->fd < 0) {
+        s->fd = open_spill(s->spill_dir);
+    }
+    if (s->fd < 0 || write_all(s->fd, s->data, s->held) < 0) {
         return -1;
     }
-    if (write_all(fd, s->data, (size_t)s->size) < 0) {
-        int saved = errno;
-        close(fd);
-        errno = saved;
-        return -1;
+    s->held = 0;
+    if (s->cap > PIECE) {
+        free(s->data);
+        s->data = NULL;
+        s->cap = 0;
     }
-    free(s->data);
-    s->data = NULL;
-    s->cap = 0;
-    s->fd = fd;
     return 0;
 }
 
@@ -87,16 +90,18 @@ static int grow(struct sink *s, size_t need)
 
 static int store(struct sink *s, const void *p, size_t n)
 {
-    if (s->fd < 0 && s->size + n > s->memory_max && spill(s) < 0) {
+    size_t most = s->fd < 0 ? s->memory_max : PIECE;
+    if (s->held + n > most && flush(s) < 0) {
         return -1;
     }
-    if (s->fd >= 0) {
+    if (s->fd >= 0 && n >= PIECE) {
         return write_all(s->fd, p, n);
     }
-    if (s->size + n > s->cap && grow(s, (size_t)s->size + n) < 0) {
+    if (s->held + n > s->cap && grow(s, s->held + n) < 0) {
         return -1;
     }
-    memcpy(s->data + s->size, p, n);
+    memcpy(s->data + s->held, p, n);
+    s->held += n;
     return 0;
 }
 
@@ -142,11 +147,12 @@ enum sink_status sink_write(struct sink *s, const void *p, size_t n)
 
 int sink_finish(struct sink *s, struct body *ret, uint8_t ret_sha256[32])
 {
-    if (EVP_DigestFinal_ex(s->digest, ret_sha256, NULL) != 1) {
+    bool spilled = s->fd >= 0;
+    if (EVP_DigestFinal_ex(s->digest, ret_sha256, NULL) != 1 || (spilled && flush(s) < 0)) {
         return -1;
     }
-    *ret = (struct body){.data = s->data, .fd = s->fd, .size = s->size};
-    s->data = NULL;
+    *ret = (struct body){.data = spilled ? NULL : s->data, .fd = s->fd, .size = s->size};
+    s->data = spilled ? s->data : NULL;
     s->fd = -1;
     sink_discard(s); // what is left: the bytes in the budget
     return 0;
@@ -162,6 +168,7 @@ void sink_discard(struct sink *s)
         close(s->fd);
     }
     s->data = NULL;
+    s->held = 0;
     s->cap = 0;
     s->fd = -1;
     s->size = 0;

@@ -15,8 +15,8 @@ struct sink {
     size_t memory_max;
     EVP_MD *sha256; // borrowed
     EVP_MD_CTX *digest;
-    char *data; // bytes in memory; NULL once spilled
-    size_t cap;
+    char *data; // the last `held` bytes, which are in memory: all of them until it is spilled
+    size_t held, cap;
     int fd;        // -1 while in memory
     uint64_t size; // also what is taken of the budget
 };
@@ -36,7 +36,7 @@ void sink_begin(struct sink *s, const struct body_budget_ops *budget, const char
                 size_t memory_max);
 enum sink_status sink_write(struct sink *s, const void *p, size_t n);
 // Hands the body over and gives its bytes back to the budget: who keeps it from here on accounts
-// for it. -1 if hashing fails.
+// for it. -1 if hashing or writing fails.
 int sink_finish(struct sink *s, struct body *ret, uint8_t ret_sha256[32]);
 // Throws the body away and gives its bytes back to the budget.
 void sink_discard(struct sink *s);

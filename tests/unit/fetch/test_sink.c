@@ -9,6 +9,7 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/fetch/sink.h"
@@ -111,7 +112,29 @@ static void bodies_stay_in_memory_up_to_the_bound_and_spill_beyond(void **state)
     round_trip(*state, 1001, 7, false);
     round_trip(*state, 1001, 1001, false);
     round_trip(*state, 300000, 16384, false);
+    round_trip(*state, 100000, 1, false);
+    round_trip(*state, 100000, 16383, false);
+    round_trip(*state, 100000, 30000, false);
     round_trip(*state, 5, 5, true); // again, after a spilled one
+}
+
+// A server may send a body byte by byte; that must not be a system call for each.
+static void small_pieces_are_gathered_before_they_are_written(void **state)
+{
+    struct fixture *f = *state;
+    struct stat file;
+    struct body body;
+    uint8_t hash[32];
+    sink_begin(&f->sink, &f->budget, "/tmp", 1000);
+    for (int i = 0; i < 11000; i++) {
+        assert_int_equal(sink_write(&f->sink, "x", 1), SINK_OK);
+    }
+    assert_int_equal(0, fstat(f->sink.fd, &file));
+    assert_int_equal(1000, file.st_size); // what was in memory when it grew too large
+    assert_int_equal(sink_finish(&f->sink, &body, hash), 0);
+    assert_int_equal(0, fstat(body.fd, &file));
+    assert_int_equal(11000, file.st_size);
+    close(body.fd);
 }
 
 static void a_full_budget_makes_wait_and_takes_nothing_in(void **state)
@@ -166,6 +189,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bodies_stay_in_memory_up_to_the_bound_and_spill_beyond,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(small_pieces_are_gathered_before_they_are_written, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_full_budget_makes_wait_and_takes_nothing_in, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_discarded_body_is_given_back, set_up, tear_down),
