@@ -250,7 +250,7 @@ static void hosts_are_listed_shown_and_set(void **state)
     assert_int_equal(f->last_control.host_fields, 2 | 8);
     assert_int_equal(f->last_control.limits.delay_ms, 500);
     expect(f, "PATCH /v1/hosts/a.example HTTP/1.1\r\nContent-Type: application/json", "{\"x\":1}",
-           400, NULL);
+           422, "invalid_request");
     expect(f, "PATCH /v1/hosts/a.example HTTP/1.1\r\nContent-Type: application/json", "{", 400,
            "line 1");
     expect(f, "PATCH /v1/hosts/a.example HTTP/1.1\r\nContent-Type: text/plain", "{}", 415, NULL);
