@@ -97,6 +97,7 @@ static void recycle(struct transfer *t)
     struct transfer_engine *e = t->engine;
     transfer_watch_stop(t);
     list_remove(&t->link);
+    curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL); // a copy would still point to the list
     curl_slist_free_all(t->resolve);
     t->resolve = NULL;
     if (t->plain_for == 0) {

@@ -277,7 +277,6 @@ int transfer_setup(struct transfer *t, const struct transfer_request *r)
     uint64_t wanted = t->engine->generation << 1 | (t->https ? 1 : 0);
     t->plain_for = 0;
     if (plain && set_for == wanted) {
-        curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL); // those of its last request are freed
         if (set_target(t, r) < 0) {
             return -1;
         }

@@ -168,6 +168,27 @@ static void a_request_leaves_nothing_to_the_next(void **state)
     }
 }
 
+// The sanitizers see whether the handle still has the pins of a name that was asked before.
+static void a_literal_address_after_a_name_has_no_pins(void **state)
+{
+    (void)state;
+    struct header_field field = {(char[]){"X-One"}, (char[]){"1"}};
+    for (int i = 0; i < 3; i++) {
+        fetch_expect(ROW_OK, TASK_OK, 200);
+        probe_done(&p);
+        f.options.headers = &field;
+        f.options.n_headers = 1;
+        probe_init(&p, &f, false, "127.0.0.1", ROW_OK);
+        probe_start(&p);
+        fixture_run(&f);
+        probe_expect(&p, "literal", TASK_OK, 200);
+        expect_sent("X-One: 1\r\n", true);
+        probe_done(&p);
+        f.options.headers = NULL;
+        f.options.n_headers = 0;
+    }
+}
+
 static void own_fields_replace_the_usual_ones(void **state)
 {
     (void)state;
@@ -351,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(every_method_is_sent_as_it_should_be),
         T(a_request_leaves_nothing_to_the_next),
+        T(a_literal_address_after_a_name_has_no_pins),
         T(own_fields_replace_the_usual_ones),
         T(heads_are_reported_as_json),
         T(large_bodies_are_spilled_and_hashed),
