@@ -81,7 +81,9 @@ def run(daemon, origin, plays):
     tasks = [task for play in plays for task in tasks_of(origin, play)]
     batch = daemon.api.submit({"tasks": tasks})
     daemon.api.wait(batch["id"], 120)
-    results = daemon.api.results(batch["id"], order="input", include="headers,body", limit=200)
+    results = daemon.api.results(batch["id"], order="input", include="headers,body,attempts", limit=200)
+    for result in results:
+        result["tries"], result["attempts"] = result["attempts"], len(result["attempts"])
     by_host = {}
     for request in origin.record("/", reset=True)["requests"]:
         by_host.setdefault(request["host"], []).append(request)
