@@ -22,6 +22,7 @@ ADDRESSES = 40
 PACES = tuple(os.environ.get("SERVERS_PACES", "whole cut dribbled").split())
 ROWS_AT_ONCE = 12  # few enough for the origin server to keep up, on a busy machine too
 MEMORY_KIB = 160 * 1024
+PATIENT = {"connect_timeout_ms": 60000, "timeout_ms": 120000}  # a machine that stood still is no server's doing
 
 Play = namedtuple("Play", "name port pace")
 PLAYS = [Play(name, port, pace) for name, row in BEHAVIOURS.items()
@@ -56,7 +57,7 @@ def tasks_of(origin, play):
     path = "/" if play.port == "tls_h2" else f"{row.path}{'&' if '?' in row.path else '?'}pace={play.pace}"
     retry = {"max_attempts": 2, "min_backoff_ms": 10}
     return [{"url": origin.url(path, host, play.port), "retry": retry, **row.options},
-            {"url": origin.url("/ok?next", host, play.port if play.port in ("http", "tls") else "http")}]
+            {"url": origin.url("/ok?next", host, play.port if play.port in ("http", "tls") else "http"), **PATIENT}]
 
 
 class Outcome:
