@@ -54,6 +54,7 @@ static void destroy(struct transfer *t)
     curl_slist_free_all(t->fields);
     sink_done(&t->sink);
     response_head_done(&t->head);
+    buf_done(&t->trailer);
     free(t);
 }
 
@@ -104,6 +105,7 @@ static void recycle(struct transfer *t)
         curl_slist_free_all(t->fields);
         t->fields = NULL;
     }
+    buf_done(&t->trailer);
     decoder_free(&t->decoder);
     sink_discard(&t->sink);
     if (e->n_idle >= MAX_IDLE || renew_handle(t) < 0) {
@@ -159,6 +161,7 @@ static void begin(struct transfer *t, const struct transfer_request *r,
     t->error_text[0] = '\0';
     t->blocked = false;
     t->shortage = false;
+    t->is_chunked = false;
     t->codings = (struct codings){0};
     t->drop_body = false;
     t->wire = 0;

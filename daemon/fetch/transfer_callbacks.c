@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
-// What libcurl calls while a transfer runs: to open a socket, before the request is sent, with each
-// header line and with the body. Worker thread only, inside libcurl: nothing here may end a
-// transfer directly or call the owner; it decides (transfer_decide) and makes libcurl stop.
+// What libcurl calls while a transfer runs: to open a socket, before the request is sent, and with
+// each header line; with the body it calls transfer_body.c. Worker thread only, inside libcurl:
+// nothing here may end a transfer directly or call the owner; it decides (transfer_decide) and
+// makes libcurl stop.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "daemon/fetch/transfer_private.h"
-
-// A redirect's body is read to keep the connection, but only if it is about as small as they are.
-#define MAX_DROPPED ((uint64_t)64 * 1024)
-#define STOP        ((size_t)0) // as the return value for at least one byte: CURLE_WRITE_ERROR
 
 static bool same_address(const struct sockaddr *a, const struct sockaddr_storage *b)
 {
@@ -129,12 +126,13 @@ static void on_head_complete(struct transfer *t)
 {
     const struct response_head *h = &t->head;
     if (is_doubtful(h)) {
-        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
-        t->plain_for = 0;
+        transfer_distrust(t);
     }
     if (has_no_body(t)) {
         return;
     }
+    t->is_chunked = h->chunked;
+    chunked_begin(&t->chunked);
     uint64_t max = (uint64_t)t->options->max_body_bytes;
     bool has_length = !h->chunked && h->length != RESPONSE_LENGTH_NONE;
     bool redirects = t->may_redirect && is_redirect(h->status) && h->location.len > 0;
@@ -144,7 +142,7 @@ static void on_head_complete(struct transfer *t)
     }
     t->drop_body = redirects;
     if (t->drop_body) {
-        if (has_length && h->content_length > MAX_DROPPED) {
+        if (has_length && h->content_length > TRANSFER_MAX_DROPPED) {
             transfer_decide(t, TASK_OK, NULL);
         }
         return;
@@ -161,124 +159,35 @@ static void on_head_complete(struct transfer *t)
     }
 }
 
-// CURLOPT_HEADERFUNCTION: one line, of any response and of trailers.
+void transfer_distrust(struct transfer *t)
+{
+    curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+    t->plain_for = 0;
+}
+
+int transfer_take_line(struct transfer *t, const char *p, size_t n)
+{
+    if (response_head_line(&t->head, p, n) == 0) {
+        return 0;
+    }
+    if (t->head.error == TASK_INTERNAL) {
+        transfer_decide_shortage(t, t->head.why);
+    } else {
+        transfer_decide(t, t->head.error, t->head.why);
+    }
+    return -1;
+}
+
+// CURLOPT_HEADERFUNCTION: one line, of any response; of trailers with HTTP/2.
 static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
     n *= size;
     bool was_complete = t->head.state == RESPONSE_COMPLETE;
-    if (response_head_line(&t->head, p, n) < 0) {
-        if (t->head.error == TASK_INTERNAL) {
-            transfer_decide_shortage(t, t->head.why);
-        } else {
-            transfer_decide(t, t->head.error, t->head.why);
-        }
-    } else if (!was_complete && t->head.state == RESPONSE_COMPLETE) {
+    if (transfer_take_line(t, p, n) == 0 && !was_complete && t->head.state == RESPONSE_COMPLETE) {
         on_head_complete(t);
     }
-    return t->decided ? STOP : n;
-}
-
-enum flow { FLOW_ON, FLOW_WAIT, FLOW_STOP };
-
-static enum flow put(struct transfer *t, const void *p, size_t n)
-{
-    uint64_t room = (uint64_t)t->options->max_body_bytes - t->sink.size;
-    bool too_large = n > room;
-    if (too_large && !t->keep_beginning) {
-        transfer_decide(t, TASK_BODY_TOO_LARGE, NULL);
-        return FLOW_STOP;
-    }
-    switch (sink_write(&t->sink, p, too_large ? (size_t)room : n)) {
-    case SINK_OK:
-        if (too_large) {
-            transfer_decide(t, TASK_OK, NULL);
-        }
-        return too_large ? FLOW_STOP : FLOW_ON;
-    case SINK_WAIT: return FLOW_WAIT;
-    case SINK_FAILED: break;
-    }
-    transfer_decide_shortage(t, strerror(errno));
-    return FLOW_STOP;
-}
-
-// Decodes what the decoder holds into the sink.
-static enum flow pump(struct transfer *t)
-{
-    for (;;) {
-        if (t->piece_n > 0) {
-            enum flow flow = put(t, t->piece, t->piece_n);
-            if (flow != FLOW_ON) {
-                return flow;
-            }
-            t->piece_n = 0;
-        }
-        switch (decoder_pull(t->decoder, &t->piece, &t->piece_n)) {
-        case DECODER_OUTPUT: break;
-        case DECODER_MORE: t->piece_n = 0; return FLOW_ON;
-        case DECODER_CORRUPT: transfer_decide(t, TASK_CONTENT_ENCODING, NULL); return FLOW_STOP;
-        case DECODER_NO_MEMORY:
-            transfer_decide_shortage(t, "No memory to decode the body");
-            return FLOW_STOP;
-        }
-    }
-}
-
-// Takes body bytes in; *ret_used of them when it has to wait.
-static enum flow take_body(struct transfer *t, const char *p, size_t n, size_t *ret_used)
-{
-    *ret_used = 0;
-    if (t->drop_body) {
-        *ret_used = n;
-        if (t->wire + n > MAX_DROPPED) {
-            transfer_decide(t, TASK_OK, NULL);
-            return FLOW_STOP;
-        }
-        return FLOW_ON;
-    }
-    if (t->wire + n > (uint64_t)t->options->max_body_bytes && !t->keep_beginning) {
-        transfer_decide(t, TASK_BODY_TOO_LARGE, NULL);
-        return FLOW_STOP;
-    }
-    if (t->codings.n == 0) {
-        enum flow flow = put(t, p, n);
-        *ret_used = flow == FLOW_ON ? n : 0;
-        return flow;
-    }
-    if (!t->decoder && decoder_new(&t->codings, &t->decoder) < 0) {
-        transfer_decide_shortage(t, "No memory to decode the body");
-        return FLOW_STOP;
-    }
-    decoder_feed(t->decoder, p, n);
-    enum flow flow = pump(t);
-    *ret_used = n - decoder_take_back(t->decoder);
-    return flow;
-}
-
-// CURLOPT_WRITEFUNCTION. After a pause libcurl delivers again from the start of what it delivered
-// last, although part of it was used.
-static size_t on_body(char *p, size_t size, size_t n, void *arg)
-{
-    struct transfer *t = arg;
-    n *= size;
-    if (t->decided) {
-        return STOP;
-    }
-    size_t skip = t->redelivered < n ? t->redelivered : n;
-    size_t used = 0;
-    enum flow flow = take_body(t, p + skip, n - skip, &used);
-    t->wire += used;
-    if (flow == FLOW_STOP) {
-        t->wire += n - skip - used; // received, though not used
-        return STOP;
-    }
-    if (flow == FLOW_WAIT) {
-        t->redelivered = skip + used;
-        transfer_watch_paused(t);
-        return CURL_WRITEFUNC_PAUSE;
-    }
-    t->redelivered -= skip;
-    return n;
+    return t->decided ? TRANSFER_STOP : n;
 }
 
 void transfer_callbacks_install(struct transfer *t)
@@ -296,6 +205,6 @@ void transfer_callbacks_install(struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, transfer_on_body);
     curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
 }

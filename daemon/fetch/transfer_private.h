@@ -3,7 +3,8 @@
 //
 //   transfer.c            engine, start, end, abort
 //   transfer_setup.c      a request -> options of a curl handle
-//   transfer_callbacks.c  what libcurl calls while it runs: addresses, head, body
+//   transfer_callbacks.c  what libcurl calls while it runs: addresses, head
+//   transfer_body.c       and the body
 //   transfer_result.c     what came of it -> struct transfer_result
 //   transfer_watch.c      time-outs, stalls, and waiting for the byte budget
 //
@@ -16,6 +17,7 @@
 
 #include "common/heap.h"
 #include "common/list.h"
+#include "daemon/fetch/chunked.h"
 #include "daemon/fetch/classify.h"
 #include "daemon/fetch/curl_loop.h"
 #include "daemon/fetch/decoder.h"
@@ -26,6 +28,10 @@
 #define TRANSFER_SOCKETS                                                                           \
     4 // addresses that one transfer tries, of which more than one only while connecting
 #define WATCH_SAMPLES 8
+// A redirect's body is read to keep the connection, but only if it is about as small as they are.
+#define TRANSFER_MAX_DROPPED ((uint64_t)64 * 1024)
+// What a callback returns for at least one byte to end the transfer: CURLE_WRITE_ERROR.
+#define TRANSFER_STOP ((size_t)0)
 
 struct watch {
     struct heap_node due; // in engine->due while the transfer runs
@@ -74,6 +80,9 @@ struct transfer {
     bool shortage; // a socket could not be had
     struct response_head head;
     struct sink sink;
+    bool is_chunked;
+    struct chunked chunked;
+    struct buf trailer; // the line of it that is being read
     struct decoder *decoder;
     struct codings codings;
     bool drop_body;     // of a redirect that will be followed
@@ -118,6 +127,12 @@ int transfer_setup(struct transfer *t, const struct transfer_request *r);
 
 // transfer_callbacks.c
 void transfer_callbacks_install(struct transfer *t);
+// Bytes behind this answer might be taken for the next one: its connection is not used again.
+void transfer_distrust(struct transfer *t);
+int transfer_take_line(struct transfer *t, const char *p, size_t n); // -1: refused, and decided
+
+// transfer_body.c: CURLOPT_WRITEFUNCTION
+size_t transfer_on_body(char *p, size_t size, size_t n, void *arg);
 
 // transfer_result.c: what `code` and the decided verdict come to.
 void transfer_result_make(struct transfer *t, CURLcode code, struct transfer_result *ret);

@@ -42,6 +42,8 @@ static void judge_success(struct transfer *t, enum phase phase)
         RESPONSE_COMPLETE) { // libcurl takes a head that is cut off for a whole one
         struct fault f = fault_of(t, CURLE_GOT_NOTHING, phase);
         transfer_decide(t, classify_fault(&f).error, NULL);
+    } else if (t->is_chunked && t->chunked.state != CHUNKED_END) {
+        transfer_decide(t, TASK_TRUNCATED_BODY, NULL);
     } else if (t->decoder && !decoder_is_whole(t->decoder)) {
         transfer_decide(t, TASK_CONTENT_ENCODING, "The compressed body ends too early");
     }
