@@ -102,7 +102,8 @@ static int64_t port_take_lag_us(void *ctx)
 // the service manager starts us again.
 static void on_store_fatal(void *ctx, const char *why)
 {
-    (void)ctx;
+    struct daemon *d = ctx;
+    running_leave_all(store_running(d->store));
     log_error("the store cannot go on, stopping reason=%s", log_value(why));
     notify_state("STATUS=store failed: %s", why);
     _exit(EXIT_FAILURE);
@@ -257,6 +258,7 @@ static int start_ring(struct daemon *d, struct err *e)
         .store = store_mailbox(d->store),
         .api = d->inbox,
         .metrics = &d->metrics,
+        .running = store_running(d->store),
         .worker_of = store_worker_of,
     };
     if (fetch_start(d->fetch, &fetch_ports, e) < 0) {

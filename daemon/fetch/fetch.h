@@ -11,6 +11,7 @@
 #include "config/options.h"
 #include "daemon/loop/mailbox.h"
 #include "daemon/loop/metrics.h"
+#include "daemon/loop/running.h"
 #include "daemon/task/address_policy.h"
 
 struct fetch;
@@ -19,6 +20,7 @@ struct fetch_ports {
     struct mailbox *store;
     struct mailbox *api; // answers to RING_HOST_QUERY
     struct metrics *metrics;
+    struct running *running; // tasks in flight are marked there; may be NULL
     unsigned (*worker_of)(const char *host_name, unsigned n_workers); // store_worker_of
 };
 

@@ -41,6 +41,7 @@ void flight_move(struct flight *f, enum flight_state to)
 static void free_message(struct message *m)
 {
     struct flight *f = (struct flight *)m; // on its way to a worker that is no more
+    f->running = NULL;                     // nor are the marks: the store is closed
     batch_share_free(&f->batch);
     flight_free(f);
 }
@@ -102,6 +103,7 @@ struct flight *flight_new_errand(struct worker *w, uint64_t key, struct errand *
 
 void flight_free(struct flight *f)
 {
+    running_leave(&f->running);
     outcome_free(&f->outcome);
     if (f->retry) {
         f->retry->msg.free(&f->retry->msg);
@@ -184,6 +186,7 @@ void flight_begin(struct flight *f, struct host *h, struct queued_task *t)
     list_remove(&t->in_batch);
     t->host = NULL;
     list_push_back(&f->batch->flights, &f->in_batch);
+    f->running = running_enter(w->shared->ports.running, f->task);
     batch_shares_running(&w->batches, f->batch, 1);
     atomic_fetch_add(&w->shared->in_flight, 1);
     metrics_add(w->shared->metrics, METRIC_TRANSFERS_IN_FLIGHT, 1);

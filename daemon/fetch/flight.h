@@ -97,6 +97,7 @@ struct flight {
     int32_t dns_ms;
     bool sent;   // a request of it may have reached an origin
     bool marked; // the store knows that it may be sent
+    struct running_mark *running;
 
     // Made at the start, so that an end never lacks the memory to be told.
     struct outcome *outcome;

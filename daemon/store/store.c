@@ -273,6 +273,7 @@ static void store_free(struct store *s)
     live_close(&s->live);
     ledger_done(&s->ledger);
     db_close(&s->db);
+    running_close(&s->running);
     disk_done(&s->disk);
     if (s->timer_fd >= 0) {
         close(s->timer_fd);
@@ -354,6 +355,11 @@ int store_start(struct store *s, struct err *e)
 struct mailbox *store_mailbox(struct store *s)
 {
     return s->mailbox;
+}
+
+struct running *store_running(struct store *s)
+{
+    return s->running;
 }
 
 static void free_message(struct message *m)

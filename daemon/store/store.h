@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "daemon/loop/mailbox.h"
 #include "daemon/loop/metrics.h"
+#include "daemon/loop/running.h"
 
 struct store;
 
@@ -29,9 +30,10 @@ struct store_ports {
 unsigned store_worker_of(const char *host_name, unsigned n_workers);
 
 // Opens (creates, migrates, locks) the database and repairs nothing, since there is nothing to
-// repair: removes what is still `loading`, ends tasks found `sent` as interrupted. Main thread.
-// Fails with ERR_CONFIG or ERR_SYSTEM and a text that says what to do (locked by another daemon,
-// newer schema, not writable, corrupt).
+// repair: removes what is still `loading`, ends tasks found `sent` as interrupted, and judges what
+// was in flight when the daemon ended (store_crash.c). Main thread. Fails with ERR_CONFIG or
+// ERR_SYSTEM and a text that says what to do (locked by another daemon, newer schema, not writable,
+// corrupt).
 int store_open(const struct config *config, const struct store_ports *ports, struct err *e,
                struct store **ret);
 
@@ -40,6 +42,10 @@ int store_open(const struct config *config, const struct store_ports *ports, str
 int store_start(struct store *s, struct err *e);
 
 struct mailbox *store_mailbox(struct store *s);
+
+// For the marks of tasks in flight, which the next start looks at; NULL if there is no room for
+// them. It lives until store_close.
+struct running *store_running(struct store *s);
 
 // Handles what is in the mailbox, commits, checkpoints, ends the thread, closes the database. Main
 // thread.

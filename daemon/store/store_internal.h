@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/list.h"
+#include "daemon/loop/running.h"
 #include "daemon/store/disk.h"
 #include "daemon/store/ledger.h"
 #include "daemon/store/live_batch.h"
@@ -74,6 +75,7 @@ struct store {
     struct settings settings;
     char *path;
     struct disk disk;
+    struct running *running; // NULL: there is no room for it
     struct db db;
 
     pthread_t thread;
@@ -190,6 +192,10 @@ int record_sent(struct store *s, struct mark_sent *m);
 int record_ended(struct store *s, const struct task_ref *ref, int attempts, enum task_state state,
                  enum task_error error);
 int record_interrupted(struct store *s); // what was found marked as sent; at start
+
+// --- store_crash.c ---
+void crash_open(struct store *s);
+int crash_review(struct store *s);
 
 // --- store_control.c ---
 int control_open(struct store *s, struct err *e);

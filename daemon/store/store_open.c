@@ -112,22 +112,29 @@ static int repair_error(struct store *s, struct err *e)
     return -1;
 }
 
+// One transaction of the start; what `work` gives, or -1.
+static int commit(struct store *s, int (*work)(struct store *s))
+{
+    if (db_run(&s->db, "BEGIN IMMEDIATE") < 0) {
+        return -1;
+    }
+    int n = work(s);
+    if (n < 0 || live_flush(&s->live, &s->db) < 0 || hosts_flush(s) < 0 ||
+        db_run(&s->db, "COMMIT") < 0) {
+        return -1;
+    }
+    live_committed(&s->live, &s->db);
+    s->n_settled = 0;
+    return n;
+}
+
 // Ends the tasks found marked as sent, a piece a transaction.
 static int end_interrupted(struct store *s)
 {
     int n = 1;
     int64_t sum = 0;
     while (n > 0) {
-        if (db_run(&s->db, "BEGIN IMMEDIATE") < 0) {
-            return -1;
-        }
-        n = record_interrupted(s);
-        if (n < 0 || live_flush(&s->live, &s->db) < 0 || hosts_flush(s) < 0 ||
-            db_run(&s->db, "COMMIT") < 0) {
-            return -1;
-        }
-        live_committed(&s->live, &s->db);
-        s->n_settled = 0;
+        n = commit(s, record_interrupted);
         sum += n;
     }
     if (sum > 0) {
@@ -135,7 +142,7 @@ static int end_interrupted(struct store *s)
                  " tasks=%lld",
                  (long long)sum);
     }
-    return 0;
+    return n;
 }
 
 int store_repair(struct store *s, struct err *e)
@@ -152,5 +159,6 @@ int store_repair(struct store *s, struct err *e)
     if (timers_start(s) < 0 || db_run(&s->db, "UPDATE batch SET state = 4 WHERE state = 0") < 0) {
         return repair_error(s, e);
     }
-    return end_interrupted(s) < 0 ? repair_error(s, e) : 0;
+    crash_open(s);
+    return end_interrupted(s) < 0 || commit(s, crash_review) < 0 ? repair_error(s, e) : 0;
 }

@@ -25,6 +25,7 @@ from submitters import Observer, Submitter, replay
 READY_S = 5
 DRAIN_S = 90
 CLIENTS = 4
+KILLS_AT_THE_START = 3  # a task is given up as crash_loop when it was in flight at five kills in a row
 CYCLES_OF_A_LIFE = 10
 NOTHING_TOLD = {"cycles": 0, "batches": 0, "tasks": 0, "unanswered": 0, "slowest start": 0.0}
 
@@ -59,7 +60,9 @@ class Life:
             if thread.failure:
                 raise thread.failure
         check_database(self.daemon)
-        while self.chance.random() < 0.25:
+        for _ in range(KILLS_AT_THE_START):
+            if self.chance.random() > 0.25:
+                break
             self.daemon.spawn()
             time.sleep(self.chance.uniform(0, 0.08))
             self.daemon.kill()

@@ -15,8 +15,6 @@ ELSEWHERE = {
     "internal": "tests/unit/api/test_api_submit.c:ERR_INTERNAL",
     "connect_failed": "tests/unit/fetch/test_classify.c:TASK_CONNECT_FAILED",
     "timeout_total": "tests/unit/fetch/test_classify.c:TASK_TIMEOUT_TOTAL",
-    # Part of the contract that the daemon gives no task yet.
-    "crash_loop": "common/task_error.c:TASK_CRASH_LOOP",
 }
 
 

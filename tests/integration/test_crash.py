@@ -196,6 +196,24 @@ def test_a_post_in_flight_at_a_crash_is_not_sent_again(own_daemon, origin, hosts
     assert len(origin.requests(f"/delay/1500?again-{key}")) == 2
 
 
+def test_a_task_at_which_the_daemon_crashes_is_given_up_and_no_other(own_daemon, origin, hosts):
+    daemon = own_daemon()
+    key = uuid.uuid4().hex
+    urls = [origin.url(f"/never?{key}", hosts.take()), origin.url(f"/delay/1300?{key}", hosts.take()),
+            origin.url("/ok", hosts.take())]
+    batch_id = daemon.api.submit(urls)["id"]
+    task = f"/v1/batches/{batch_id}/tasks/0"
+    for _ in range(5):
+        eventually(lambda: daemon.api.get_json(task)["state"] == "running", 10, what="the start of the task")
+        daemon.kill()
+        daemon.start()
+    assert daemon.api.wait(batch_id, 10)["state"] == "finished"
+    given_up, *others = daemon.api.results(batch_id, order="input")
+    assert (given_up["state"], given_up["error"]["code"]) == ("failed", "crash_loop")
+    assert [r["state"] for r in others] == ["succeeded"] * 2, others
+    assert "a task is given up" in daemon.log()
+
+
 def test_a_waiting_retry_survives(own_daemon, origin, hosts):
     host = hosts.take()
     daemon = own_daemon()

@@ -119,7 +119,7 @@ static inline struct fixture *fixture_new(void)
 
 static inline void fixture_remove(struct fixture *f)
 {
-    const char *suffixes[] = {"", "-wal", "-shm", ".lock", ".ballast"};
+    const char *suffixes[] = {"", "-wal", "-shm", ".lock", ".ballast", ".running"};
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         char path[160];
         snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
