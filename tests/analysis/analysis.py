@@ -3,7 +3,10 @@
 """clang-tidy, cppcheck and gcc -fanalyzer over our own sources. Clean, or each finding stands in SUPPRESSED with
 the reason why it is none.
 
-    analysis.py BUILD [--jobs N] [TOOL...]      BUILD: a configured folder with compile_commands.json
+    analysis.py BUILD [--jobs N] [--limit S] [TOOL...]      BUILD: a configured folder with compile_commands.json
+
+-fanalyzer follows every way through a function and may do so for hours (uthash's loops have very many): what takes
+longer than the limit is named, as not analysed to its end.
 """
 import argparse
 import concurrent.futures
@@ -92,9 +95,14 @@ def reason_for(found):
     return None, None
 
 
-def run(tool, build, name, command):
-    """The findings in one file, and the end of the output of a tool that failed without one."""
-    done = subprocess.run(TOOLS[tool](build, name, command), cwd=TOP, text=True, capture_output=True)
+def run(tool, build, limit_s, name, command):
+    """The findings in one file, and the end of the output of a tool that failed without one. None, None: it took
+    too long."""
+    try:
+        done = subprocess.run(TOOLS[tool](build, name, command), cwd=TOP, text=True, capture_output=True,
+                              timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return None, None
     found = {}
     for line in (done.stdout + done.stderr).split("\n"):
         match = FINDING.match(line)
@@ -109,15 +117,20 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--limit", type=int, default=300, help="seconds for one source and tool")
     parser.add_argument("tools", nargs="*", help=", ".join(TOOLS))
     options = parser.parse_intermixed_args()
     build, tools = options.build.resolve(), options.tools or list(TOOLS)
     sources = list(commands(build))
     wrong, used = 0, set()
     for tool in tools:
-        seen = {}
+        seen, unfinished = {}, []
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for found, failure in pool.map(lambda s: run(tool, build, *s), sources):
+            results = pool.map(lambda s: run(tool, build, options.limit, *s), sources)
+            for (name, _), (found, failure) in zip(sources, results):
+                if found is None:
+                    unfinished.append(name)
+                    continue
                 seen.update({(f["file"], f["line"], f["rule"]): f for f in found})
                 if failure:
                     wrong += 1
@@ -133,6 +146,8 @@ def main():
                 print(f"{f['file']}:{f['line']}: {f['text']} [{f['rule']}]")
         print(f"{tool}: {len(sources)} sources, {len(seen) - suppressed} findings, {suppressed} with a reason",
               flush=True)
+        if unfinished:
+            print(f"{tool}: not to the end within {options.limit} s: {' '.join(sorted(unfinished))}", flush=True)
     if set(tools) == set(TOOLS):
         for key in set(SUPPRESSED) - used:
             wrong += 1
