@@ -21,6 +21,8 @@
 
 #include "common/clock.h"
 
+#define PORTS 65536
+
 // Values of tcpi_state behind a received FIN; <netinet/tcp.h> names them, but clashes with the
 // header whose struct tcp_info is complete.
 enum { STATE_CLOSE_WAIT = 8, STATE_LAST_ACK = 9, STATE_CLOSING = 11 };
@@ -43,6 +45,7 @@ struct curl_loop {
     int64_t timer_armed_ms; // when `timer` fires; -1: not
     struct watched **by_fd;
     size_t n_by_fd;
+    int *fd_by_port; // of connected sockets, by local port; 0: none
     curl_loop_done_fn *on_done;
     void *ctx;
 };
@@ -219,7 +222,8 @@ int curl_loop_new(struct loop *loop, curl_loop_done_fn *on_done, void *ctx, stru
                              .ctx = ctx};
     cl->multi = curl_multi_init();
     cl->timer = evtimer_new(cl->base, on_timer, cl);
-    if (!cl->multi || !cl->timer) {
+    cl->fd_by_port = calloc(PORTS, sizeof(int));
+    if (!cl->multi || !cl->timer || !cl->fd_by_port) {
         curl_loop_free(&cl);
         return err_set(e, ERR_SYSTEM, "cannot initialise libcurl on the event loop");
     }
@@ -249,6 +253,7 @@ void curl_loop_free(struct curl_loop **cl_ptr)
         }
     }
     free(cl->by_fd);
+    free(cl->fd_by_port);
     free(cl);
     curl_global_cleanup();
     *cl_ptr = NULL;
@@ -303,6 +308,26 @@ int curl_loop_close_socket(void *arg, curl_socket_t fd)
         w->received_at_close = info.tcpi_bytes_received - (fin && info.tcpi_bytes_received > 0);
     }
     return close(fd);
+}
+
+void curl_loop_learn_port(struct curl_loop *cl, int fd)
+{
+    struct sockaddr_storage a = {0};
+    socklen_t n = sizeof(a);
+    bool open = (size_t)fd < cl->n_by_fd && cl->by_fd[fd] && cl->by_fd[fd]->ours;
+    if (open && getsockname(fd, (struct sockaddr *)&a, &n) == 0) {
+        // The port stands in the same place in both families' structures.
+        cl->fd_by_port[ntohs(((const struct sockaddr_in *)&a)->sin_port)] = fd;
+    }
+}
+
+// Two connections to different servers may have one port; then the older is not known. A descriptor
+// that was closed since is that of another socket or of none.
+bool curl_loop_has_input(const struct curl_loop *cl, unsigned port)
+{
+    char byte;
+    int fd = port < PORTS ? cl->fd_by_port[port] : 0;
+    return fd > 0 && cl->by_fd[fd]->ours && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
 uint64_t curl_loop_received_at_close(const struct curl_loop *cl, int fd)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -27,6 +28,11 @@ void curl_loop_remove(struct curl_loop *cl, CURL *easy); // no call back for it 
 // a socket for them: non-blocking, close-on-exec; -1 with errno.
 int curl_loop_open_socket(struct curl_loop *cl, int family, int type, int protocol);
 int curl_loop_close_socket(void *cl, curl_socket_t fd);
+
+// libcurl names a connection by its local port alone. These tell which socket that is, and whether
+// there is something to read on it, or its end; false for a port that is not known.
+void curl_loop_learn_port(struct curl_loop *cl, int fd);
+bool curl_loop_has_input(const struct curl_loop *cl, unsigned port);
 
 // Bytes that had arrived on the TCP connection whose descriptor was `fd` when it was last closed.
 uint64_t curl_loop_received_at_close(const struct curl_loop *cl, int fd);

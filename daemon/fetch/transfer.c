@@ -127,11 +127,29 @@ static void finish(struct transfer *t, CURLcode code)
     on_done(ctx, &result);
 }
 
+// Nothing was sent on the connection that libcurl had chosen, and that is closed now.
+static int begin_again(struct transfer *t)
+{
+    t->plain_for = 0;
+    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    if (curl_loop_add(t->engine->curl, t->easy) < 0) {
+        return -1;
+    }
+    t->stale = false;
+    return 0;
+}
+
 static void on_curl_done(void *ctx, CURL *easy, CURLcode code)
 {
     struct transfer *t = NULL;
     (void)ctx;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    if (t->stale && begin_again(t) == 0) {
+        return;
+    }
+    if (t->stale) {
+        transfer_decide_shortage(t, "No memory to ask again on a new connection");
+    }
     finish(t, code);
 }
 
@@ -161,6 +179,7 @@ static void begin(struct transfer *t, const struct transfer_request *r,
     t->error_text[0] = '\0';
     t->blocked = false;
     t->shortage = false;
+    t->stale = false;
     t->is_chunked = false;
     t->codings = (struct codings){0};
     t->drop_body = false;

@@ -5,6 +5,7 @@
 // makes libcurl stop.
 #include <arpa/inet.h>
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -71,6 +72,27 @@ static bool may_use(const struct transfer *t, const char *ip)
            address_policy_allows_sockaddr(t->policy, (const struct sockaddr *)&in6);
 }
 
+// Whether the connection the request is about to be sent on says something already: a kept one on
+// which more came than its last answer. That would be taken for the answer to this request; libcurl
+// before 8.0 does not look. With HTTP/2 every frame names what it answers.
+static bool speaks_unasked(struct transfer *t, unsigned local_port)
+{
+    struct curl_tlssessioninfo *tls = NULL;
+    if (t->https && curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls &&
+        tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals) {
+        const unsigned char *protocol = NULL;
+        unsigned n = 0;
+        SSL_get0_alpn_selected(tls->internals, &protocol, &n);
+        if (n == 2 && memcmp(protocol, "h2", 2) == 0) {
+            return false;
+        }
+        if (SSL_pending(tls->internals) > 0) {
+            return true;
+        }
+    }
+    return curl_loop_has_input(t->engine->curl, local_port);
+}
+
 // CURLOPT_PREREQFUNCTION: on a new connection and on a kept one, which may have been made under
 // another policy.
 static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
@@ -78,12 +100,19 @@ static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_por
     struct transfer *t = arg;
     (void)local_ip;
     (void)remote_port;
-    (void)local_port;
     size_t n = strnlen(remote_ip, sizeof(t->remote_ip) - 1);
     memcpy(t->remote_ip, remote_ip, n);
     t->remote_ip[n] = '\0';
     if (!t->options->proxy && !may_use(t, remote_ip)) {
         transfer_decide(t, TASK_BLOCKED_ADDRESS, NULL);
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (t->n_sockets > 0) {
+        for (unsigned i = 0; i < t->n_sockets && i < TRANSFER_SOCKETS; i++) {
+            curl_loop_learn_port(t->engine->curl, t->sockets[i]);
+        }
+    } else if (speaks_unasked(t, (unsigned)local_port)) {
+        t->stale = true;
         return CURL_PREREQFUNC_ABORT;
     }
     t->request_ms = clock_monotonic_ms();

@@ -78,6 +78,7 @@ struct transfer {
     char remote_ip[INET6_ADDRSTRLEN];
     bool blocked;  // an address was refused
     bool shortage; // a socket could not be had
+    bool stale;    // the kept connection cannot be used: once more, on a new one
     struct response_head head;
     struct sink sink;
     bool is_chunked;

@@ -19,6 +19,7 @@
 
 enum then {
     KEEP,    // wait for the next request on the connection
+    SAY,     // `more`, 20 ms later, and then wait for the next request
     CLOSE,   // FIN
     RESET,   // RST
     HOLD,    // say nothing more until the client leaves
@@ -46,6 +47,7 @@ struct scripted_server {
     unsigned cut; // 0: whole; else pieces of at most this many bytes, with pauses between some
     atomic_int connections;
     atomic_int live; // threads
+    atomic_int said; // how often more came (SAY)
     atomic_bool stop;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -115,6 +117,12 @@ static inline bool peer_then(struct peer *p, const struct script *s)
 {
     switch (s->then) {
     case KEEP: return true;
+    case SAY: {
+        usleep(20000);
+        bool said = peer_send(p, s->more, strlen(s->more));
+        atomic_fetch_add(&p->server->said, 1);
+        return said;
+    }
     case CLOSE: break;
     case RESET: {
         usleep(s->n > 0 ? 100000 : 0); // an RST throws away what the client has not read yet

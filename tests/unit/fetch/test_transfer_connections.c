@@ -13,7 +13,9 @@ enum {
     ROW_LENGTH_AND_CHUNKED,
     ROW_CLOSES_LATER,
     ROW_NO_CONTENT_SURPLUS,
-    ROW_BEGINS_FOLDED
+    ROW_BEGINS_FOLDED,
+    ROW_SURPLUS_LATER,
+    ROW_SURPLUS_BEHIND_BODY
 };
 
 static struct script scripts[] = {
@@ -30,6 +32,10 @@ static struct script scripts[] = {
         {BYTES("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
          KEEP, NULL, 0},
     [ROW_BEGINS_FOLDED] = {BYTES("HTTP/1.1 200 OK\r\n folded onto what?\r\n" HI), KEEP, NULL, 0},
+    [ROW_SURPLUS_LATER] = {BYTES("HTTP/1.1 200 OK\r\n" HI), SAY,
+                           "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", 0},
+    [ROW_SURPLUS_BEHIND_BODY] = {BYTES("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), SAY,
+                                 "hi\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", 0},
 };
 
 static struct fixture f; // one test at a time
@@ -120,6 +126,27 @@ static void surplus_behind_an_answer_without_body_is_nobodys_answer(void **state
     fetch_expect(ROW_OK, TASK_OK, 200);
     assert_string_equal(p.body, "hi\n");
     probe_done(&p);
+}
+
+// It stands in the socket, or in OpenSSL, where libcurl before 8.0 does not look.
+static void surplus_that_comes_apart_is_nobodys_answer(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {ROW_SURPLUS_LATER, ROW_SURPLUS_BEHIND_BODY};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int said = atomic_load(&f.server.said);
+        fetch_expect(rows[i], TASK_OK, 200);
+        assert_string_equal(p.body, "hi\n");
+        probe_done(&p);
+        while (atomic_load(&f.server.said) == said) {
+            usleep(1000);
+        }
+        fetch_expect(ROW_OK, TASK_OK, 200);
+        assert_string_equal(p.body, "hi\n");
+        assert_true(p.result.connect_ms >= 0);
+        probe_done(&p);
+        assert_int_equal(atomic_load(&f.server.connections), 2 + (int)i);
+    }
 }
 
 // The sanitizers see what libcurl would do with a handle that had another answer before.
@@ -349,6 +376,7 @@ int main(void)
         T(another_name_at_the_same_address_gets_its_own_connection),
         T(doubtful_connections_are_not_used_again),
         T(surplus_behind_an_answer_without_body_is_nobodys_answer),
+        T(surplus_that_comes_apart_is_nobodys_answer),
         T(a_fold_at_the_beginning_does_not_reach_the_answer_before),
         T(a_post_never_goes_over_a_kept_connection),
         T(the_next_address_is_tried_when_one_refuses),

@@ -21,7 +21,8 @@ enum {
     ROW_BAD_CHUNK,
     ROW_CUT_CHUNK,
     ROW_HOLD,
-    ROW_STALL
+    ROW_STALL,
+    ROW_SURPLUS_BEHIND_BODY
 };
 
 static const struct script scripts[] = {
@@ -35,6 +36,8 @@ static const struct script scripts[] = {
     [ROW_CUT_CHUNK] = {BYTES(OK "Transfer-Encoding: chunked\r\n\r\n64\r\nabc"), CLOSE, NULL, 0},
     [ROW_HOLD] = {BYTES(""), HOLD, NULL, 0},
     [ROW_STALL] = {BYTES("HTTP/1.1 20"), HOLD, NULL, 0},
+    [ROW_SURPLUS_BEHIND_BODY] = {BYTES(OK "Content-Length: 3\r\n\r\n"), SAY,
+                                 "hi\n" OK "Content-Length: 4\r\n\r\nevil", 0},
 };
 #define N_SCRIPTS (sizeof(scripts) / sizeof(scripts[0]))
 
@@ -147,6 +150,22 @@ static void a_trusted_server_is_fetched_from_over_one_connection(void **state)
     stop();
 }
 
+// What OpenSSL has taken from the socket with the body, the socket no longer shows.
+static void surplus_in_the_record_of_the_body_is_nobodys_answer(void **state)
+{
+    (void)state;
+    start(TLS_SERVE, &good);
+    fetch("good.test", ROW_SURPLUS_BEHIND_BODY, TASK_OK, 200);
+    assert_string_equal(p.body, "hi\n");
+    probe_done(&p);
+    fetch("good.test", ROW_OK, TASK_OK, 200);
+    assert_string_equal(p.body, "hi\n");
+    assert_true(p.result.connect_ms >= 0);
+    probe_done(&p);
+    assert_int_equal(atomic_load(&f.server.connections), 2);
+    stop();
+}
+
 static void servers_that_cannot_prove_who_they_are_are_refused(void **state)
 {
     (void)state;
@@ -227,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trusted_server_is_fetched_from_over_one_connection),
+        cmocka_unit_test(surplus_in_the_record_of_the_body_is_nobodys_answer),
         cmocka_unit_test(servers_that_cannot_prove_who_they_are_are_refused),
         cmocka_unit_test(broken_handshakes_are_named),
         cmocka_unit_test(connections_that_end_early_are_named),
