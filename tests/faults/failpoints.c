@@ -92,6 +92,7 @@ static bool meet(const struct point *p, uint64_t seed, bool power)
 {
     faulty_reset();
     struct load *l = load_new(seed, true);
+    l->faults = faulty_failures;
     p->stage->reach(l);
     faulty_cut_at(p->kind, p->file, p->n);
     p->stage->pass(l);
@@ -114,6 +115,7 @@ static void count(const struct stage *stage, uint64_t seed, long counts[FAULTY_K
 {
     faulty_reset();
     struct load *l = load_new(seed, true);
+    l->faults = faulty_failures;
     stage->reach(l);
     for (int pass = 0; pass < 2; pass++) {
         for (int i = 0; i < FAULTY_KINDS * FAULTY_FILES; i++) {

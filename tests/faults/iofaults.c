@@ -36,6 +36,7 @@ static void meet_fault_opening(const struct fault *fault, uint64_t seed, long n,
 {
     faulty_reset();
     struct load *l = load_new(seed, true);
+    l->faults = faulty_failures;
     faulty_fail(fault->kinds, n, fault->code, fault->for_ever);
     bool opened = load_open(l);
     load_run(l, opened ? 3 : 0);
@@ -73,6 +74,7 @@ static void run_case(uint64_t seed, const struct fault *fault, long n, struct su
 {
     faulty_reset();
     struct load *l = load_new(seed, true);
+    l->faults = faulty_failures;
     l->body_max = n % 5 == 0 || fault->kinds == FAULTY_INDEX ? 300000 : 3000;
     assert_true(load_open(l));
     meet_fault(l, fault, n, sums);

@@ -24,6 +24,7 @@ static void run_case(uint64_t seed, bool full, struct sums *sums)
 {
     faulty_reset();
     struct load *l = load_new(seed, full);
+    l->faults = faulty_failures;
     l->tolerant = !full;
     l->body_max =
         load_random(l, 6) == 0 ? 300000 : 3000; // large ones fill the log to its checkpoint

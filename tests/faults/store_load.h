@@ -26,11 +26,12 @@ struct load {
     uint64_t random;
     uint64_t token;
     size_t body_max;
-    bool stuck;    // nothing was answered for a while: the disk is full
-    long answered; // positive replies
-    long refused;  // negative ones
-    int64_t lost;  // contradictions found by load_check
-    bool tolerant; // the control: what is lost is counted, else it ends the program
+    long (*faults)(void); // how many were met; NULL: there may be one at any time
+    bool stuck;           // nothing was answered for a while: the disk is full
+    long answered;        // positive replies
+    long refused;         // negative ones
+    int64_t lost;         // contradictions found by load_check
+    bool tolerant;        // the control: what is lost is counted, else it ends the program
 };
 
 struct load *load_new(uint64_t seed, bool full_sync);

@@ -18,6 +18,7 @@ sys.path.insert(0, str(ORIGIN.parent))
 
 READY_S = 20
 STOP_S = 40
+MEMORY_TIMES = int(os.environ.get("GATHERD_MEMORY_TIMES", "1"))  # what a sanitizer needs more
 
 
 def eventually(condition, timeout=10, every=0.02, what="the condition"):
@@ -29,6 +30,16 @@ def eventually(condition, timeout=10, every=0.02, what="the condition"):
             return value
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout} s"
         time.sleep(every)
+
+
+def status_of(process, field):
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return re.search(rf"^{field}:\s+(.+)", status, re.M).group(1)
+
+
+def catches(process, number):
+    """Whether the signal would be handled by now: a program that has just been started is ended by it."""
+    return int(status_of(process, "SigCgt"), 16) >> (number - 1) & 1
 
 
 def program(variable):
@@ -171,8 +182,7 @@ class Daemon:
 
     def rss_kib(self, field="VmRSS"):
         """Memory now (VmRSS) or the most so far (VmHWM)."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(rf"^{field}:\s+(\d+) kB", status, re.M).group(1))
+        return int(status_of(self.process, field).split()[0]) // MEMORY_TIMES
 
     def __enter__(self):
         return self.start()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import eventually, program, run_gather
+from harness import catches, eventually, program, run_gather
 
 OK, FAILURE, USAGE, UNREACHABLE, UNAUTHORISED, NOT_FOUND, REJECTED, NOT_IN_TIME, FAILED_TASKS = range(9)
 
@@ -265,7 +265,7 @@ def test_ctrl_c_while_waiting_leaves_the_batch_running(daemon, gather, api, url)
     env = {**os.environ, "GATHER_SERVER": f"unix:{daemon.socket_path}"}
     process = subprocess.Popen([program("GATHER_BIN"), "wait", batch], env=env, text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
-    time.sleep(0.5)  # long enough to be waiting; if it is not yet, the outcome is the same
+    eventually(lambda: catches(process, signal.SIGINT))  # be it waiting already or not
     process.send_signal(signal.SIGINT)
     _, messages = process.communicate(timeout=10)
     assert process.returncode == 130

@@ -11,6 +11,7 @@ import pytest
 
 import fake_api
 from fake_client import GATHER, Client, api, client  # noqa: F401 (two are fixtures)
+from harness import catches, eventually
 
 OK, FAILURE, USAGE, UNREACHABLE, UNAUTHORISED, NOT_FOUND, REJECTED, UNFINISHED, FAILED_TASKS = range(9)
 INTERRUPTED = 130
@@ -276,7 +277,7 @@ def test_interrupt_while_reading_a_slow_input_submits_nothing(client, api):
     process = client.start("submit", "-", stdin=subprocess.PIPE)
     process.stdin.write("http://a.example/\n")
     process.stdin.flush()
-    time.sleep(0.5)
+    eventually(lambda: catches(process, signal.SIGINT))
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=5) == INTERRUPTED and not api.batches
     messages = process.stderr.read()
