@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/plain_file.h"
 #include "config/text.h"
 
 #define FILE_MAX (1024 * 1024)
@@ -224,11 +225,9 @@ void config_reader_free(struct config_reader **r)
 
 static int read_file(const char *path, struct buf *out, struct err *e)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        err_set_errno(e, errno, "cannot open %s", path);
-        e->code = ERR_CONFIG;
-        return -1;
+    FILE *file = NULL;
+    if (plain_file_open(path, e, &file) < 0) {
+        return err_prefix(e, "cannot read %s", path);
     }
     char chunk[4096];
     size_t n;

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 // A place in the text, and the line it is on.
 struct cursor {
     char *p, *end;
@@ -121,9 +125,27 @@ static int unclosed(const char *what, int line, struct err *e, int *ret_line)
     return err_set(e, ERR_CONFIG, "%s that begins here is not closed", what);
 }
 
+// Comments may be in any encoding: they are blank by now.
+static int check_encoding(const struct buf *text, struct err *e, int *ret_line)
+{
+    const unsigned char *p = (const unsigned char *)text->data, *end = p + text->len;
+    for (int line = 1; p < end; line += *p++ == '\n' ? 1 : 0) {
+        size_t n = *p < 0x80 ? 1 : utf8_sequence(p, (size_t)(end - p));
+        if (n == 0) {
+            *ret_line = line;
+            return err_set(e, ERR_CONFIG, "this is not UTF-8");
+        }
+        p += n - 1;
+    }
+    return 0;
+}
+
 int config_text_prepare(struct buf *text, struct err *e, int *ret_line)
 {
     struct cursor c = {.p = text->data, .end = text->data + text->len, .line = 1};
+    if (at(&c, BYTE_ORDER_MARK)) { // as some editors of other systems begin a file
+        memset(c.p, ' ', strlen(BYTE_ORDER_MARK));
+    }
     int depth = 0;
     int outermost = 0; // line of the brace that makes depth 1
     bool word_starts = true;
@@ -141,5 +163,6 @@ int config_text_prepare(struct buf *text, struct err *e, int *ret_line)
             depth--;
         }
     }
-    return depth > 0 ? unclosed("the section or list", outermost, e, ret_line) : 0;
+    return depth > 0 ? unclosed("the section or list", outermost, e, ret_line)
+                     : check_encoding(text, e, ret_line);
 }

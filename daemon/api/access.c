@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/plain_file.h"
+
 #define HASH_SIZE  32
 #define TOKEN_MAX  1024 // bytes of a token
 #define TOKENS_MAX 1000
@@ -144,10 +146,9 @@ int token_set_load(const char *path, struct err *e, struct token_set **ret)
     if (!path || !*path) {
         return 0;
     }
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        int saved = errno;
-        return err_set(e, ERR_CONFIG, "auth.tokens_file %s: %s", path, strerror(saved));
+    FILE *file = NULL;
+    if (plain_file_open(path, e, &file) < 0) {
+        return err_prefix(e, "auth.tokens_file %s", path);
     }
     int status = read_tokens(file, path, &t, e);
     fclose(file);

@@ -2,6 +2,7 @@
 """Running it: health, metrics, the schema, signals, the configuration, one daemon for one database."""
 from contextlib import closing
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -178,6 +179,38 @@ def test_sighup_with_a_bad_file_keeps_the_old_configuration(own_daemon, origin, 
     daemon.signal(signal.SIGHUP)
     eventually(lambda: f"{daemon.config}:2" in daemon.log(), 5, what="a complaint with file and line in the log")
     assert daemon.api.run([origin.url("/ok", hosts.take())])[0]["state"] == "succeeded"
+
+
+def _large(path):
+    with open(path, "wb") as file:
+        file.truncate(100 << 20)
+
+
+# What stands where the configuration is expected, and what is said of it.
+NO_FILES = {
+    "a pipe": (os.mkfifo, "is a pipe"),
+    "a folder": (os.mkdir, "Is a directory"),
+    "a link to itself": (lambda path: os.symlink(path, path), "Too many levels"),
+    "a device without end": (lambda path: os.symlink("/dev/zero", path), "larger than 1 MiB"),
+    "100 MiB": (_large, "larger than 1 MiB"),
+    "UTF-16": (lambda path: path.write_text("log { }", encoding="utf-16"), "NUL byte"),
+    "Latin-1": (lambda path: path.write_text('store {\n path = "/é" }', encoding="latin-1"), ":2: this is not UTF-8"),
+    "nothing": (lambda path: None, "No such file"),
+}
+
+
+@pytest.mark.parametrize("what", NO_FILES)
+def test_what_is_no_configuration_file_is_told_at_start_and_kept_out_at_reload(own_daemon, what):
+    make, said = NO_FILES[what]
+    daemon = own_daemon()
+    daemon.config.unlink()
+    make(daemon.config)
+    daemon.signal(signal.SIGHUP)
+    eventually(lambda: "reload failed, keeping the old configuration" in daemon.log(), 10, what="the failed reload")
+    assert f"{daemon.config}" in daemon.log() and said in daemon.log()
+    assert daemon.api.get("/readyz").status == 200
+    done = run_gatherd("--config", daemon.config)
+    assert done.returncode == 78 and str(daemon.config) in done.stderr and said in done.stderr, done
 
 
 def test_sigterm_lets_what_is_in_flight_finish(own_daemon, origin, hosts):

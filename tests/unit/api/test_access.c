@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -44,6 +45,12 @@ static void a_token_file_is_read(void **state)
     assert_int_equal(token_set_size(t), 0);
     assert_int_equal(token_set_load("/nonexistent/tokens", &e, &t), -1);
     assert_int_equal(e.code, ERR_CONFIG);
+    char pipe_path[] = "/tmp/gatherd-tokens-XXXXXX";
+    assert_true(mkdtemp(pipe_path) && rmdir(pipe_path) == 0 && mkfifo(pipe_path, 0600) == 0);
+    assert_int_equal(token_set_load(pipe_path, &e, &t), -1);
+    unlink(pipe_path);
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_non_null(strstr(e.text, "is a pipe"));
 }
 
 static void a_bad_line_is_named(void **state)

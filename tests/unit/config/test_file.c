@@ -257,6 +257,7 @@ static void faults_are_refused_with_file_and_line(void **state)
         {"host \"a\" {\n concurrency = 0 }\n", 2, "host.concurrency"},
         {"include(\"x\")\n", 1, "include"},
         {"fetch { user_agent = \"a\\nb\" }\n", 1, "control"},
+        {"# caf\xe9\nstore {\n path = \"/caf\xe9\"\n}\n", 3, "UTF-8"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct config *c = NULL;
@@ -338,6 +339,37 @@ static void files_that_cannot_be_read_are_refused(void **state)
     assert_int_equal(config_load(&(struct config_sources){.file = f->file}, &e, &c), -1);
     assert_non_null(strstr(e.text, "larger"));
     assert_int_equal(config_load(&(struct config_sources){.file = f->file}, NULL, &c), -1);
+}
+
+static void a_pipe_is_refused_and_not_waited_for(void **state)
+{
+    const struct fixture *f = *state;
+    struct config *c = NULL;
+    struct err e = {0};
+    assert_int_equal(mkfifo(f->file, 0600), 0);
+    assert_int_equal(config_load(&(struct config_sources){.file = f->file}, &e, &c), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_true(strstr(e.text, f->file) && strstr(e.text, "is a pipe"));
+    char folder[120], fragment[140];
+    snprintf(folder, sizeof(folder), "%s/conf.d", f->folder);
+    snprintf(fragment, sizeof(fragment), "%s/10-pipe.conf", folder);
+    assert_int_equal(unlink(f->file), 0);
+    put_text(f, "main.conf", "");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(mkfifo(fragment, 0600), 0);
+    assert_int_equal(config_load(&(struct config_sources){.file = f->file}, &e, &c), -1);
+    assert_non_null(strstr(e.text, fragment));
+}
+
+static void a_device_is_read_like_a_file(void **state)
+{
+    (void)state;
+    struct config *c = NULL;
+    struct err e = {0};
+    assert_int_equal(config_load(&(struct config_sources){.file = "/dev/null"}, &e, &c), 0);
+    config_free(&c);
+    assert_int_equal(config_load(&(struct config_sources){.file = "/dev/zero"}, &e, &c), -1);
+    assert_int_equal(e.code, ERR_CONFIG);
 }
 
 static void without_a_file_the_defaults_hold(void **state)
@@ -535,6 +567,8 @@ int main(void)
         TEST(faults_are_refused_with_file_and_line),
         TEST(faults_outside_of_files_are_refused),
         TEST(files_that_cannot_be_read_are_refused),
+        TEST(a_pipe_is_refused_and_not_waited_for),
+        TEST(a_device_is_read_like_a_file),
         TEST(without_a_file_the_defaults_hold),
         TEST(environment_variables_are_replaced_in_strings),
         TEST(what_is_printed_loads_to_the_same),

@@ -43,6 +43,8 @@ static void blanks_comments_and_nothing_else(void **state)
         {"${A#} # x", "${A#}    "},
         {"# \"open\n# {\n", "       \n   \n"},
         {"# a\xc3\xa4\n", "     \n"},
+        {"\xef\xbb\xbf# a\n", "      \n"},
+        {"# \xe4\nx", "   \nx"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf b;
