@@ -126,6 +126,7 @@ static void start_stream(struct request *r, struct answer *head, const struct bo
 // --------------------------------------------------------------------------------------------------
 
 #define CONTENT_RANGE_SIZE 80
+#define DISPOSITION_SIZE   48
 
 static void answer_unsatisfiable(struct request *r, uint64_t size)
 {
@@ -140,14 +141,16 @@ static void answer_unsatisfiable(struct request *r, uint64_t size)
 
 static void answer_body(struct request *r, uint64_t batch, const struct body_facts *f)
 {
-    char content_range[CONTENT_RANGE_SIZE];
+    char content_range[CONTENT_RANGE_SIZE], disposition[DISPOSITION_SIZE];
     struct answer head = {
         .status = 200, .content_type = "application/octet-stream", .body = BUF_INIT(0)};
     struct body_stream what = {.api = r->api, .x = r->x, .batch = batch, .index = r->params.index};
     uint64_t first = 0, last = 0;
     answer_field(&head, "ETag", f->etag);
     answer_field(&head, "X-Content-Type-Options", "nosniff");
-    answer_field(&head, "Content-Disposition", "attachment");
+    snprintf(disposition, sizeof(disposition), "attachment; filename=\"task-%" PRIu32 ".bin\"",
+             r->params.index);
+    answer_field(&head, "Content-Disposition", disposition);
     answer_field(&head, "Accept-Ranges", "bytes");
     if (f->content_type) {
         answer_field(&head, "X-Origin-Content-Type", f->content_type);

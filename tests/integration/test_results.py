@@ -281,7 +281,7 @@ def test_a_body_is_served_as_an_attachment(api, mixed):
     assert response.status == 200 and response.body == pattern(100000)
     assert response.header("content-type") == "application/octet-stream"
     assert response.header("x-origin-content-type") == "application/octet-stream"
-    assert response.header("content-disposition").startswith("attachment")
+    assert response.header("content-disposition") == 'attachment; filename="task-0.bin"'
     assert response.header("x-content-type-options") == "nosniff"
     assert response.header("content-length") == "100000"
     assert hashlib.sha256(pattern(100000)).hexdigest() in response.header("etag")
