@@ -269,7 +269,7 @@ void synopsis_bounds(const char *synopsis, size_t *ret_min, size_t *ret_max)
         if (n > 0) {
             min += word[0] != '[';
             max++;
-            any = any || memmem(word, n, "…", strlen("…"));
+            any = any || memmem(word, n, "...", strlen("..."));
         }
         word += n + (word[n] == ' ');
     }

@@ -63,7 +63,7 @@ const char *args_text(const struct args *a, const char *name);
 int64_t args_number(const struct args *a, const char *name, int64_t fallback);
 const char *args_nth(const struct args *a, const char *name, size_t n); // the nth of a list
 
-// How many positional arguments a synopsis like "BATCH [INDEX]" or "URL…" allows; *ret_max is
+// How many positional arguments a synopsis like "BATCH [INDEX]" or "URL..." allows; *ret_max is
 // SIZE_MAX for "any number".
 void synopsis_bounds(const char *synopsis, size_t *ret_min, size_t *ret_max);
 

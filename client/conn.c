@@ -225,11 +225,15 @@ static int unreachable(const struct conn *c, CURLcode rc, const char *curl_text,
     long os_error = 0;
     curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_error);
     const char *where = c->address.shown;
-    if (rc != CURLE_COULDNT_CONNECT) {
-        const char *why = *curl_text ? curl_text : curl_easy_strerror(rc);
+    const char *why = *curl_text ? curl_text : curl_easy_strerror(rc);
+    if (rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR || rc == CURLE_GOT_NOTHING ||
+        rc == CURLE_PARTIAL_FILE) {
         return err_set(e, ERR_UNREACHABLE, "lost the connection to gatherd at %s: %s", where, why);
     }
-    const char *why = os_error ? strerror((int)os_error) : curl_easy_strerror(rc);
+    if (rc != CURLE_COULDNT_CONNECT) {
+        return err_set(e, ERR_UNREACHABLE, "cannot reach gatherd at %s: %s", where, why);
+    }
+    why = os_error ? strerror((int)os_error) : curl_easy_strerror(rc);
     if (os_error == EACCES || os_error == EPERM) {
         return err_set(
             e, ERR_UNREACHABLE,

@@ -205,7 +205,7 @@ static void print_hosts(struct report *r)
             table_add_int(&table, h->count);
         }
     }
-    if (r->out->terminal && r->host_count > 0) {
+    if (r->out->terminal && r->rejected > 0 && r->host_count > 0) {
         output_line(r->out, "");
     }
     table_done(&table);

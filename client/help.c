@@ -2,6 +2,7 @@
 // Owns the layout of help. Every name in it comes from the verb table.
 #include "client/help.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "client/address.h"
@@ -34,17 +35,34 @@ static void print_options(FILE *to, const struct option_spec *table)
     }
 }
 
+static void print_verb(FILE *to, const struct verb *v)
+{
+    char left[96];
+    snprintf(left, sizeof left, "  %s%s%s", v->name, *v->synopsis ? " " : "", v->synopsis);
+    fputs(left, to);
+    pad_to(to, text_width(left), VERB_WIDTH);
+    fprintf(to, "%s\n", v->summary);
+}
+
+// The verbs of which the first word is `word` and is not all, as "hosts set" is one of "hosts".
+static const struct verb *next_of_family(const struct verb *v, const char *word)
+{
+    size_t n = strlen(word);
+    for (; v->name; v++) {
+        if (strncmp(v->name, word, n) == 0 && v->name[n] == ' ') {
+            return v;
+        }
+    }
+    return NULL;
+}
+
 void help_overview(FILE *to)
 {
-    fputs("Usage: gather [OPTION…] VERB [ARGUMENT…]\n\n"
+    fputs("Usage: gather [OPTION...] VERB [ARGUMENT...]\n\n"
           "Submits URLs to gatherd, waits for them and reads what came back.\n\nVerbs\n",
           to);
     for (const struct verb *v = verbs; v->name; v++) {
-        char left[96];
-        snprintf(left, sizeof left, "  %s%s%s", v->name, *v->synopsis ? " " : "", v->synopsis);
-        fputs(left, to);
-        pad_to(to, text_width(left), VERB_WIDTH);
-        fprintf(to, "%s\n", v->summary);
+        print_verb(to, v);
     }
     fputs("\nBATCH is an id, its first letters, or @last for the one submitted last.\n\nOptions of "
           "every verb\n",
@@ -61,14 +79,14 @@ void help_overview(FILE *to)
 
 void help_usage_line(FILE *to, const struct verb *v)
 {
-    fprintf(to, "Usage: gather %s%s%s%s\n", v->name, v->options[0] ? " [OPTION…]" : "",
+    fprintf(to, "Usage: gather %s%s%s%s\n", v->name, v->options[0] ? " [OPTION...]" : "",
             *v->synopsis ? " " : "", v->synopsis);
 }
 
 void help_verb(FILE *to, const struct verb *v)
 {
     help_usage_line(to, v);
-    fprintf(to, "\n%s.\n", v->summary);
+    fprintf(to, "\n%c%s.\n", toupper((unsigned char)v->summary[0]), v->summary + 1);
     if (v->detail) {
         fprintf(to, "\n%s\n", v->detail);
     }
@@ -78,6 +96,11 @@ void help_verb(FILE *to, const struct verb *v)
     for (size_t i = 0; i < VERB_TABLES_MAX; i++) {
         print_options(to, v->options[i]);
     }
+    const struct verb *more = next_of_family(verbs, v->name);
+    fputs(more ? "\nVerbs\n" : "", to);
+    for (; more; more = next_of_family(more + 1, v->name)) {
+        print_verb(to, more);
+    }
     fputs("\nOptions of every verb (--server, --json, ...): gather help\n", to);
 }
 
@@ -85,14 +108,11 @@ void help_verb(FILE *to, const struct verb *v)
 // none.
 static bool help_family(FILE *to, const char *word)
 {
-    size_t n = strlen(word);
     bool any = false;
-    for (const struct verb *v = verbs; v->name; v++) {
-        if (strncmp(v->name, word, n) == 0 && v->name[n] == ' ') {
-            fputs(any ? "\n" : "", to);
-            help_verb(to, v);
-            any = true;
-        }
+    for (const struct verb *v = next_of_family(verbs, word); v; v = next_of_family(v + 1, word)) {
+        fputs(any ? "\n" : "", to);
+        help_verb(to, v);
+        any = true;
     }
     return any;
 }

@@ -8,4 +8,4 @@
 
 void help_overview(FILE *to);
 void help_verb(FILE *to, const struct verb *v);
-void help_usage_line(FILE *to, const struct verb *v); // "Usage: gather wait [OPTION…] BATCH"
+void help_usage_line(FILE *to, const struct verb *v); // "Usage: gather wait [OPTION...] BATCH"

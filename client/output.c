@@ -33,6 +33,7 @@ void output_init(struct output *o, bool json, bool quiet, bool no_color)
     *o = (struct output){.json = json, .quiet = quiet, .width = 80};
     o->terminal = isatty(STDOUT_FILENO) == 1;
     o->message_terminal = isatty(STDERR_FILENO) == 1 && !dumb;
+    o->redraws = o->terminal && !dumb;
     o->color = o->terminal && !no_color && !(off && *off) && !dumb;
     o->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     output_measure(o);
@@ -95,11 +96,16 @@ static void put_wrapped(const struct output *o, FILE *to, const char *text, int 
     }
 }
 
+void output_paragraph_behind(const struct output *o, int column, int indent, const char *text)
+{
+    put_wrapped(o, stdout, text, column, indent);
+    putchar('\n');
+}
+
 void output_paragraph(const struct output *o, int indent, const char *text)
 {
     printf("%*s", indent, "");
-    put_wrapped(o, stdout, text, indent, indent);
-    putchar('\n');
+    output_paragraph_behind(o, indent, indent, text);
 }
 
 static void message(struct output *o, const char *format, va_list args)
@@ -193,6 +199,16 @@ void output_ndjson(const json_t *value)
     putchar('\n');
 }
 
+static void output_cut(const struct output *o, enum tint tint, const char *text, int width)
+{
+    struct buf safe = BUF_INIT(LINE_MAX_LEN), cut = BUF_INIT(LINE_MAX_LEN);
+    text_safe(&safe, text, o->utf8);
+    text_cut(&cut, safe.data ? safe.data : "", (size_t)width, o->utf8);
+    output_text(o, tint, cut.data ? cut.data : "");
+    buf_done(&cut);
+    buf_done(&safe);
+}
+
 void output_field_tinted(const struct output *o, const char *name, enum tint tint,
                          const char *value)
 {
@@ -200,7 +216,11 @@ void output_field_tinted(const struct output *o, const char *name, enum tint tin
         int pad = FIELD_WIDTH - (int)text_width(name);
         output_text(o, TINT_FAINT, name);
         printf("%*s", pad > 1 ? pad : 1, "");
-        output_text(o, tint, value);
+        if (o->one_line) {
+            output_cut(o, tint, value, o->width > FIELD_WIDTH ? o->width - FIELD_WIDTH : 1);
+        } else {
+            output_text(o, tint, value);
+        }
         putchar('\n');
         return;
     }

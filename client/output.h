@@ -21,6 +21,8 @@ struct output {
     bool json;             // --json
     bool quiet;            // --quiet: no messages but errors
     bool progress_shown;   // a progress line stands on standard error
+    bool redraws;          // standard output is a terminal whose cursor can be moved
+    bool one_line;         // fields are cut to the width, so that each takes one line
     int width;             // columns of the terminal
 };
 
@@ -40,7 +42,9 @@ void output_text(const struct output *o, enum tint tint, const char *text); // m
 void output_raw(const void *p, size_t n);
 void output_line(const struct output *o, const char *text); // a line, made safe on a terminal
 void output_paragraph(const struct output *o, int indent,
-                      const char *text);                       // broken at spaces to the width
+                      const char *text); // broken at spaces to the width
+// The same behind `column` columns of a line that is begun already.
+void output_paragraph_behind(const struct output *o, int column, int indent, const char *text);
 void output_json(const struct output *o, const json_t *value); // one line; indented on a terminal
 void output_ndjson(const json_t *value);                       // always one line
 

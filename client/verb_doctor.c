@@ -24,8 +24,7 @@ static void show(const struct output *o, const struct finding *f, const char *de
     output_text(o, TINT_STRONG, f->check);
     int pad = CHECK_WIDTH - (int)text_width(f->check);
     printf("%*s", pad > 1 ? pad : 1, "");
-    output_text(o, TINT_NONE, detail);
-    putchar('\n');
+    output_paragraph_behind(o, INDENT + CHECK_WIDTH, INDENT + CHECK_WIDTH, detail);
     if (f->remedy) {
         output_paragraph(o, INDENT, f->remedy);
     }

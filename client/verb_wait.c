@@ -30,12 +30,15 @@ int verb_wait(struct app *app, const struct args *a, struct err *e)
 }
 
 // Draws the batch over what was drawn before (`lines` lines up) and returns how many lines it took.
-static int draw(const struct app *app, const json_t *batch, int lines)
+static int draw(struct app *app, const json_t *batch, int lines)
 {
     if (lines > 0) {
         printf("\x1b[%dA\x1b[J", lines);
     }
+    output_measure(&app->out);
+    app->out.one_line = true;
     lines = report_batch(&app->out, batch);
+    app->out.one_line = false;
     fflush(stdout);
     return lines;
 }
@@ -48,7 +51,7 @@ int verb_watch(struct app *app, const struct args *a, struct err *e)
     }
     snprintf(app->waiting, sizeof app->waiting, "%s", id);
     json_t *shown = NULL;
-    bool finished = false, live = app->out.terminal && !app->out.json;
+    bool finished = false, live = app->out.redraws && !app->out.json;
     for (int lines = 0, wait_s = 0; !finished; wait_s = WATCH_WAIT_S) {
         json_t *batch = NULL;
         int64_t asked = clock_monotonic_ms();

@@ -20,14 +20,14 @@ const struct option_spec global_options[] = {
 
 const struct verb verbs[] = {
     {.name = "fetch",
-     .synopsis = "URL…",
+     .synopsis = "URL...",
      .summary = "fetch URLs, wait, print the bodies in order",
      .options = {fetch_options, submit_batch_options, submit_task_options},
      .run = verb_fetch,
      .detail = "Failed URLs are told on standard error; the exit status is then 8.\n"
                "With --json each result is one line, with headers and body."},
     {.name = "submit",
-     .synopsis = "FILE|-|URL…",
+     .synopsis = "FILE|-|URL...",
      .summary = "submit a batch, print its id",
      .options = {submit_options, submit_batch_options, submit_task_options},
      .run = verb_submit,
@@ -164,7 +164,7 @@ const struct verb verbs[] = {
                "zsh:  source <(gather completion zsh)\n"
                "fish: gather completion fish | source"},
     {.name = "help",
-     .synopsis = "[VERB…]",
+     .synopsis = "[VERB...]",
      .summary = "show help on a verb",
      .run = verb_help,
      .offline = true},

@@ -13,8 +13,8 @@
 
 struct verb {
     const char *name; // "submit", "hosts set"
-    const char
-        *synopsis; // its positional arguments: "BATCH [INDEX]", "URL…"; they are counted from this
+    const char *
+        synopsis; // its positional arguments: "BATCH [INDEX]", "URL..."; they are counted from this
     const char *summary;                                // one line
     const struct option_spec *options[VERB_TABLES_MAX]; // NULL-filled
     verb_fn *run;

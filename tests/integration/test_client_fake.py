@@ -81,6 +81,11 @@ def test_unreachable_daemon_exits_3_and_says_what_to_do(client):
     assert "Connection refused" in done.stderr and "--server" in done.stderr
 
 
+def test_a_server_whose_name_is_unknown_was_never_reached(client):
+    done = client.run("--server", "http://nowhere.invalid:7070", "ls")
+    assert done.returncode == UNREACHABLE and "cannot reach gatherd at http://nowhere.invalid:7070" in done.stderr
+
+
 def test_missing_socket_exits_3(client, tmp_path):
     done = client.run("--server", "unix:%s/none.sock" % tmp_path, "ping")
     assert done.returncode == UNREACHABLE and "none.sock" in done.stderr

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What a person sees of the client: lists without entries, bodies on a terminal, the tokens file."""
 import hashlib
+import json
+import re
 import shutil
 import subprocess
+import unicodedata
 
 import pytest
 
@@ -36,6 +39,34 @@ def test_the_daemon_at_a_glance_fits_80_columns(client, api):
     status, text = client.terminal("status", "--no-color")
     assert status == OK and "version" in text and max(map(len, text.splitlines())) <= 80
     assert "version\t0.0-fake" in client.run("status").stdout
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_what_is_watched_is_drawn_over_what_was_there(client, api, columns):
+    api.duration = 1
+    batch = api.add(["http://a.example/", "http://b.example/"], {"name": "日本語 " * 30})
+    text = client.terminal("watch", batch.id, "--no-color", columns=columns, env={"LC_ALL": "C.UTF-8"})[1]
+    screens = [re.sub(r"\x1b\[\d+A", "", screen).split("\r\n")[:-1] for screen in text.split("\x1b[J")]
+    assert len(screens) > 1
+    for row in (row for screen in screens for row in screen):
+        assert len(row) + sum(unicodedata.east_asian_width(c) == "W" for c in row) <= columns, row
+    assert [int(up) for up in re.findall(r"\x1b\[(\d+)A", text)] == [len(screen) for screen in screens[:-1]]
+
+
+def test_a_terminal_without_a_cursor_gets_lines(client, api):
+    api.duration = 1
+    text = client.terminal("watch", api.add(["http://a.example/"]).id, env={"TERM": "dumb"})[1]
+    assert "\x1b" not in text and all(json.loads(line) for line in text.split())
+
+
+def test_help_is_for_every_terminal_and_lists_the_verbs_of_a_family(client):
+    assert client.run("help").stdout.isascii() and client.run("help", "submit").stdout.isascii()
+    shown = client.run("help", "hosts").stdout
+    assert "List hosts" in shown and "  hosts set HOST" in shown and "  hosts resume HOST" in shown
+
+
+def test_a_dry_run_without_faults_begins_with_the_hosts(client):
+    assert client.terminal("submit", "-n", "http://a.example/", "--no-color")[1].startswith("urls  host\r\n")
 
 
 def test_a_body_cannot_steer_the_terminal(client, api):

@@ -22,7 +22,7 @@ static const struct option_spec table[] = {
     {0},
 };
 
-// Parses "gather ARG…"; arguments end with NULL.
+// Parses "gather ARG..."; arguments end with NULL.
 static int parse(struct args *a, struct err *e, char **argv)
 {
     int argc = 0;
@@ -130,9 +130,9 @@ static void a_synopsis_tells_how_many_arguments(void **state)
         {"BATCH", 1, 1},
         {"BATCH INDEX", 2, 2},
         {"[BATCH]", 0, 1},
-        {"URL…", 1, SIZE_MAX},
-        {"FILE|-|URL…", 1, SIZE_MAX},
-        {"[VERB…]", 0, SIZE_MAX},
+        {"URL...", 1, SIZE_MAX},
+        {"FILE|-|URL...", 1, SIZE_MAX},
+        {"[VERB...]", 0, SIZE_MAX},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t min = 99, max = 99;
