@@ -12,10 +12,9 @@
 #define VERB_TABLES_MAX 3
 
 struct verb {
-    const char *name; // "submit", "hosts set"
-    const char *
-        synopsis; // its positional arguments: "BATCH [INDEX]", "URL..."; they are counted from this
-    const char *summary;                                // one line
+    const char *name;     // "submit", "hosts set"
+    const char *synopsis; // positional arguments: "BATCH [INDEX]", "URL..."; counted from this
+    const char *summary;  // one line
     const struct option_spec *options[VERB_TABLES_MAX]; // NULL-filled
     verb_fn *run;
     bool offline;       // needs no daemon

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """openapi.json by the eyes of others: two linters without a warning, and clients that public generators make of it
-at work against a daemon. Run it by `scripts/campaign openapi`; it needs node, npm and its registry."""
+at work against a daemon. Run it by `scripts/campaign openapi`; it needs node and npm with its registry, and java."""
 import argparse
 import json
 import os
@@ -19,7 +19,10 @@ import harness  # noqa: E402
 
 SKIPPED = 77
 TOOLS = ["@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3", "@hey-api/openapi-ts@0.99.0", "openapi-typescript@7.13.0",
-         "openapi-fetch@0.17.0", "quicktype@26.0.0", "typescript@5.9.3", "@types/node@20.19.25"]
+         "openapi-fetch@0.17.0", "quicktype@26.0.0", "typescript@5.9.3", "@types/node@20.19.25",
+         "@apiture/openapi-down-convert@0.14.2", "@openapitools/openapi-generator-cli@1.0.18-5.0.0-beta2"]
+# The last releases of openapi-generator's package that bring the generator itself, instead of fetching it.
+GENERATOR = "node_modules/@openapitools/openapi-generator-cli/bin/openapi-generator.jar"
 
 
 def run(folder, *command):
@@ -60,8 +63,37 @@ def schemas_alone():
             "definitions": schemas}
 
 
+def as_version_3_0(folder):
+    """The document in the words of OpenAPI 3.0, which is what openapi-generator reads. What the public converter leaves as
+    it is: the summary of the whole, and a choice between null and something, which 3.0 calls nullable."""
+    def older(value):
+        if isinstance(value, list):
+            return [older(v) for v in value]
+        if not isinstance(value, dict):
+            return value
+        value = {k: older(v) for k, v in value.items()}
+        choices = value.get("oneOf", [])
+        if {"type": "null"} in choices:
+            del value["oneOf"]
+            value.update(nullable=True, allOf=[c for c in choices if c != {"type": "null"}])
+        return value
+
+    run(folder, "openapi-down-convert", "--input", DOCUMENT, "--output", "converted.json")
+    document = older(json.loads((folder / "converted.json").read_text()))
+    del document["info"]["summary"]
+    (folder / "older.json").write_text(json.dumps(document))
+
+
+def generate_python(folder):
+    as_version_3_0(folder)
+    run(folder, "java", "-jar", GENERATOR, "generate", "--input-spec", "older.json", "--generator-name", "python",
+        "--package-name", "gatherd_client", "--output", "python",
+        "--type-mappings", "OneOfintegerarray=object")  # Result.attempts: this version has no type for such a choice
+    shutil.copytree(folder / "python" / "gatherd_client", folder / "gatherd_client")
+
+
 def generate(folder):
-    for name in ("sdk.ts", "typed.ts", "models.py", "tsconfig.json"):
+    for name in ("sdk.ts", "typed.ts", "models.py", "client.py", "tsconfig.json"):
         shutil.copy(HERE / name, folder)
     run(folder, "openapi-ts", "--input", DOCUMENT, "--output", "generated", "--client", "@hey-api/client-fetch",
         "--no-log-file")
@@ -70,17 +102,19 @@ def generate(folder):
     (folder / "answers.json").write_text(json.dumps(schemas_alone()))
     run(folder, "quicktype", "--lang", "python", "--python-version", "3.7", "--src-lang", "schema", "--top-level",
         "Answers", "--out", "generated.py", "answers.json")
+    generate_python(folder)
 
 
 def use(folder):
     origin = harness.Origin()
-    ok, missing = origin.url("/ok"), origin.url("/status/404")
+    ok, missing, slow = origin.url("/ok"), origin.url("/status/404"), origin.url("/delay/20000")
     try:
         with harness.Daemon(folder / "daemon") as daemon:
             base = f"http://127.0.0.1:{daemon.tcp_port}"
             print(run(folder, "node", "js/sdk.js", base, ok, missing), end="")
             print(run(folder, "node", "js/typed.js", base, ok), end="")
             print(run(folder, "/usr/bin/python3", "models.py", base, ok, missing), end="")
+            print(run(folder, "/usr/bin/python3", "client.py", base, ok, missing, slow), end="")
     finally:
         origin.stop()
 
@@ -89,9 +123,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep what was generated")
     keep = parser.parse_args().keep
-    if not shutil.which("npm"):
-        print("openapi: SKIPPED: there is no npm here")
-        return SKIPPED
+    for needed in ("npm", "java"):
+        if not shutil.which(needed):
+            print(f"openapi: SKIPPED: there is no {needed} here")
+            return SKIPPED
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gatherd-openapi-"))
     try:
         install(folder)
@@ -103,7 +138,7 @@ def main():
             print(f"openapi: everything is in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    print("openapi: linted without a warning; three generated clients work")
+    print("openapi: linted without a warning; four generated clients work")
     return 0
 
 
