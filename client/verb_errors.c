@@ -31,6 +31,7 @@ struct cause {
     char *key; // "http_status 503"
     char *code;
     int64_t status, count;
+    int64_t index; // of the first of its tasks
     struct tally *hosts, *messages;
     UT_hash_handle hh;
 };
@@ -64,6 +65,7 @@ static struct cause *cause_new(const char *key, const char *code, const json_t *
     c->key = strdup(key);
     c->code = strdup(code);
     c->status = strcmp(code, "http_status") == 0 ? field_int(result, "status") : 0;
+    c->index = field_int(result, "index");
     if (!c->key || !c->code) {
         cause_free(c);
         return NULL;
@@ -121,6 +123,8 @@ static int count_result(struct cause **causes, const json_t *result, struct err 
         HASH_ADD_KEYPTR(hh, *causes, c->key, strlen(c->key), c);
     }
     c->count++;
+    int64_t index = field_int(result, "index");
+    c->index = index < c->index ? index : c->index;
     bool counted = count_host(c, field_str(result, "url")) == 0 &&
                    tally_count(&c->messages, field_str(error, "message"), MAX_MESSAGES) == 0;
     return counted ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
@@ -155,7 +159,7 @@ static int by_tally(const struct tally *a, const struct tally *b)
     return a->count != b->count ? (a->count < b->count ? 1 : -1) : strcmp(a->name, b->name);
 }
 
-// "example.org 18, other.example 3, 4 hosts more"
+// "example.org (18), other.example (3) and 4 more hosts"; no number where it goes without saying
 static void top_hosts(struct cause *c, struct buf *out)
 {
     struct tally *h, *next;
@@ -167,11 +171,12 @@ static void top_hosts(struct cause *c, struct buf *out)
             break;
         }
         format_count(h->count, count);
-        buf_printf(out, "%s%s %s", shown > 0 ? ", " : "", h->name, count);
+        buf_printf(out, all > 1 && h->count > 1 ? "%s%s (%s)" : "%s%s", shown > 0 ? ", " : "",
+                   h->name, count);
         shown++;
     }
     if (all > shown) {
-        buf_printf(out, ", %u hosts more", all - shown);
+        buf_printf(out, " and %u more host%s", all - shown, all - shown > 1 ? "s" : "");
     }
 }
 
@@ -185,8 +190,9 @@ static void print_json(const struct cause *c, const char *hint)
     }
     json_t *status = c->status > 0 ? json_integer(c->status) : json_null();
     json_t *line =
-        json_pack("{s:s, s:o, s:I, s:o, s:s, s:s}", "code", c->code, "status", status, "count",
-                  (json_int_t)c->count, "hosts", hosts, "message", c->messages->name, "hint", hint);
+        json_pack("{s:s, s:o, s:I, s:o, s:s, s:s, s:I}", "code", c->code, "status", status, "count",
+                  (json_int_t)c->count, "hosts", hosts, "message", c->messages->name, "hint", hint,
+                  "example_index", (json_int_t)c->index);
     output_ndjson(line);
     json_decref(line);
 }
@@ -220,11 +226,29 @@ static const char *hint_of(const struct cause *c)
     return hint ? hint : task_error_info(task_error_by_name(c->code))->hint;
 }
 
+static void print_for_people(struct output *out, const struct cause *c, const char *where,
+                             const char *hint)
+{
+    char count[FORMAT_SIZE], text[1024];
+    format_count(c->count, count);
+    printf("%6s  ", count);
+    output_text(out, TINT_BAD, c->key);
+    putchar('\n');
+    snprintf(text, sizeof text, "at %s; %stask %" PRId64, where, c->count > 1 ? "first " : "",
+             c->index);
+    output_paragraph(out, 8, text);
+    print_messages(out, c);
+    if (hint && *hint) {
+        snprintf(text, sizeof text, "Hint: %s", hint);
+        output_paragraph(out, 8, text);
+    }
+    putchar('\n');
+}
+
 static void print_cause(struct output *out, struct cause *c)
 {
     struct buf hosts = BUF_INIT(TEXT_MAX);
     const char *hint = hint_of(c);
-    char count[FORMAT_SIZE];
     HASH_SORT(c->hosts, by_tally);
     HASH_SORT(c->messages, by_tally);
     top_hosts(c, &hosts);
@@ -232,16 +256,7 @@ static void print_cause(struct output *out, struct cause *c)
     if (out->json) {
         print_json(c, hint ? hint : "");
     } else if (out->terminal) {
-        format_count(c->count, count);
-        printf("%6s  ", count);
-        output_text(out, TINT_BAD, c->key);
-        putchar('\n');
-        output_paragraph(out, 8, where);
-        print_messages(out, c);
-        if (hint && *hint) {
-            output_paragraph(out, 8, hint);
-        }
-        putchar('\n');
+        print_for_people(out, c, where, hint);
     } else {
         const char *const fields[] = {c->key, where, c->messages->name, hint ? hint : ""};
         struct buf line = BUF_INIT(TEXT_MAX);
@@ -257,6 +272,21 @@ static void print_cause(struct output *out, struct cause *c)
     buf_done(&hosts);
 }
 
+static void suggest_next(struct output *out, const char *id, int64_t index)
+{
+    char command[80];
+    if (out->quiet) {
+        return;
+    }
+    output_note(out, "look at one of them, list them, repeat them with");
+    snprintf(command, sizeof command, "gather show %s %" PRId64, id, index);
+    output_message_part(out, command);
+    snprintf(command, sizeof command, "gather results --failed %s", id);
+    output_message_part(out, command);
+    snprintf(command, sizeof command, "gather retry %s", id);
+    output_message_part(out, command);
+}
+
 int verb_errors(struct app *app, const struct args *a, struct err *e)
 {
     char id[UUID_TEXT_SIZE];
@@ -270,7 +300,8 @@ int verb_errors(struct app *app, const struct args *a, struct err *e)
     if (rc == 0 && !causes) {
         output_note(&app->out, "no task of %s has failed", id);
     }
-    bool retry = causes && app->out.terminal && !app->out.json;
+    bool for_people = causes && app->out.terminal && !app->out.json;
+    int64_t index = causes ? causes->index : 0;
     HASH_ITER(hh, causes, c, next)
     {
         HASH_DEL(causes, c);
@@ -279,9 +310,8 @@ int verb_errors(struct app *app, const struct args *a, struct err *e)
         }
         cause_free(c);
     }
-    if (rc == 0 && retry) {
-        output_note(&app->out,
-                    "list them: gather results --failed BATCH; repeat them: gather retry BATCH");
+    if (rc == 0 && for_people) {
+        suggest_next(&app->out, id, index);
     }
     return rc;
 }

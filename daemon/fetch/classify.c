@@ -176,6 +176,17 @@ enum task_error classify_limit(enum limit limit, enum phase phase, bool slow)
     return slow ? TASK_TIMEOUT_STALL : TASK_TIMEOUT_TOTAL;
 }
 
+static const char *handshake_detail(const struct fault *f)
+{
+    if (says(f, "SSL_ERROR_SYSCALL")) {
+        return "The server ended the connection within the TLS handshake";
+    }
+    if (says(f, "wrong version number")) {
+        return "What the server sent is not TLS";
+    }
+    return says(f, "protocol version") ? "The server does not speak TLS 1.2 or later" : NULL;
+}
+
 const char *classify_detail(enum task_error error, const struct fault *f)
 {
     switch (error) {
@@ -189,10 +200,11 @@ const char *classify_detail(enum task_error error, const struct fault *f)
         return f->phase == PHASE_HEAD
                    ? "The server stopped or hardly moved within the answer's headers"
                    : NULL;
-    case TASK_TLS_HANDSHAKE:
-        return says(f, "SSL_ERROR_SYSCALL")
-                   ? "The server ended the connection within the TLS handshake"
-                   : NULL;
+    case TASK_TLS_HANDSHAKE: return handshake_detail(f);
+    case TASK_TLS_VERIFY: // libcurl's words name the host
+        return says(f, "subject name") ? "The certificate is for another host name" : NULL;
+    case TASK_PROXY: // libcurl's words name a port and a number of milliseconds
+        return f->code == CURLE_COULDNT_CONNECT ? "The proxy could not be connected to" : NULL;
     case TASK_HTTP_PROTOCOL:
         return f->code == CURLE_UNSUPPORTED_PROTOCOL ? "The server's answer does not begin as HTTP"
                                                      : NULL;

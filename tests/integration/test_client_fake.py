@@ -389,8 +389,8 @@ def test_a_full_disk_is_a_failure(client, api):
 def test_errors_are_grouped_by_cause_with_a_hint(client, api):
     batch = api.add(["http://a.example/fail"] * 3 + ["http://b.example/fail", "http://dns.example/", "http://c/"])
     rows = [line.split("\t") for line in client.run("errors", batch.id).stdout.splitlines()]
-    assert [r[:3] for r in rows] == [["4", "http_status 503", "a.example 3, b.example 1"],
-                                     ["1", "dns_not_found", "dns.example 1"]]
+    assert [r[:3] for r in rows] == [["4", "http_status 503", "a.example (3), b.example"],
+                                     ["1", "dns_not_found", "dns.example"]]
     assert all(len(r) == 5 and r[4] for r in rows)
     causes = [json.loads(line) for line in client.run("errors", batch.id, "--json").stdout.splitlines()]
     assert causes[0]["hosts"] == {"a.example": 3, "b.example": 1} and causes[0]["status"] == 503

@@ -97,6 +97,7 @@ TIME = {
     "stalls inside headers": passes("/stall-headers", "timeout_stall", options=STALLS),
     "stalls inside the body": passes("/stall-body", "timeout_stall", 200, size=3, options=STALLS),
     "drips headers": passes("/drip-header", "timeout_stall", options=STALLS),
+    "goes on for too long": passes("/steady-body", "timeout_total", 200, size=LARGE, options=SHORT),
     "drips the body": passes("/drip-body", "timeout_stall", 200, size=range(1, 500), options=STALLS),
 }
 
@@ -204,6 +205,7 @@ FIELDS = {
 LENGTHS = {
     "ends before its length": passes("/cl-short", "truncated_body", 200, size=3),
     "more bytes than its length": succeeds("/cl-surplus", reused=None),
+    "more bytes than its length, apart from the headers": succeeds("/split-surplus", reused=None),
     "length 0 and a body": succeeds("/cl-zero-surplus", size=0, reused=None),
     "equal lengths twice": succeeds("/cl-twice"),
     "equal lengths in a list": succeeds("/cl-list"),

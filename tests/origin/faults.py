@@ -170,6 +170,15 @@ async def drip_body(x):
         await asyncio.sleep(0.2)
 
 
+@play("steady-body")
+async def steady_body(x):
+    """20 kB a second, for a long time: slow, but no stall."""
+    await x.raw(OK + b"Content-Length: 2000000\r\n\r\n")
+    for _ in range(2000):
+        await x.raw(b"s" * 1000)
+        await asyncio.sleep(0.05)
+
+
 @play("endless-body")
 async def endless_body(x):
     await x.raw(OK + b"\r\n")
@@ -198,6 +207,15 @@ async def cl_over(x):
     """Announces /cl-over/N bytes and sends for as long as anyone reads."""
     await x.raw(OK + b"Content-Length: %d\r\n\r\n" % int(x.request.args[0]))
     await x.endless(b"o" * 65536)
+
+
+@play("split-surplus")
+async def split_surplus(x):
+    """A second answer behind the body, apart from the first one's head."""
+    x.answered()
+    await x.raw(OK + b"Content-Length: 3\r\n\r\n")
+    await asyncio.sleep(0.02)
+    await x.raw(b"hi\n" + POISON)
 
 
 @play("abrupt-body")
