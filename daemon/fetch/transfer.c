@@ -51,6 +51,7 @@ static void destroy(struct transfer *t)
 {
     list_remove(&t->link);
     curl_easy_cleanup(t->easy);
+    curl_url_cleanup(t->target);
     curl_slist_free_all(t->fields);
     sink_done(&t->sink);
     response_head_done(&t->head);
@@ -73,7 +74,8 @@ static struct transfer *take(struct transfer_engine *e)
     t->engine = e;
     response_head_init(&t->head);
     t->easy = curl_easy_init();
-    if (sink_init(&t->sink, e->sha256) < 0 || !t->easy) {
+    t->target = curl_url();
+    if (sink_init(&t->sink, e->sha256) < 0 || !t->easy || !t->target) {
         destroy(t);
         return NULL;
     }

@@ -53,6 +53,7 @@ struct transfer {
     struct transfer_engine *engine;
     struct list link; // in engine->running, or engine->idle
     CURL *easy;
+    CURLU *target; // the request's URL; `easy` points to it
     char error_text[CURL_ERROR_SIZE];
     struct curl_slist *resolve;
     struct curl_slist *fields; // kept with the handle's options

@@ -96,10 +96,19 @@ static int pin_proxy(struct transfer *t)
     return r;
 }
 
+// As text and in parts: with the text alone libcurl takes it apart, puts it together again, and
+// keeps that.
+static int set_url(struct transfer *t, const char *text)
+{
+    CURLUcode code = curl_url_set(t->target, CURLUPART_URL, text, CURLU_PATH_AS_IS);
+    curl_easy_setopt(t->easy, CURLOPT_CURLU, code == CURLUE_OK ? t->target : NULL);
+    return check(curl_easy_setopt(t->easy, CURLOPT_URL, text));
+}
+
 static int set_target(struct transfer *t, const struct transfer_request *r)
 {
     curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)t->options->connect_timeout_ms);
-    if (check(curl_easy_setopt(t->easy, CURLOPT_URL, r->url_text)) < 0) {
+    if (set_url(t, r->url_text) < 0) {
         return -1;
     }
     if (t->options->proxy) {
