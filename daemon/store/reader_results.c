@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Results as pages: which ones (by seq or by index, filtered by state) is found in the indexes
-// first, then each row is read. So a rare state in a batch of a million costs as little as a common
-// one. On the API's thread.
+// Results as pages. Those of some states, in order of seq, are found in the index of states first,
+// and then each row is read: a rare state in a batch of a million costs as little as a common one.
+// On the API's thread.
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +21,7 @@ enum {
 
 #define FIRST_STATE TASK_SUCCEEDED
 #define LAST_STATE  TASK_STATE_EXPIRED
+#define N_STATES    4
 
 #define ROW_COLUMNS                                                                                \
     "r.id, r.task, t.url, t.ext_id, t.metadata, r.state, r.status, r.error, r.message, "           \
@@ -30,11 +31,13 @@ enum {
     " r.first_byte_ms, r.total_ms, r.started_at, r.finished_at, r.body, r.headers"
 
 static const char *const sql[SQL__N] = {
-    [SQL_BY_SEQ] = "SELECT id FROM result WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+    [SQL_BY_SEQ] = "SELECT " ROW_COLUMNS " FROM result r CROSS JOIN task t ON t.id = r.task"
+                   " WHERE r.id > ? AND r.id < ? ORDER BY r.id LIMIT ?",
     [SQL_BY_STATE] = "SELECT id FROM result INDEXED BY result_state WHERE state = ?4 AND id > ?1"
                      " AND id < ?2 ORDER BY id LIMIT ?3",
-    [SQL_BY_INDEX] = "SELECT id FROM result INDEXED BY result_task WHERE task > ?1 AND task < ?2"
-                     " AND (?4 >> state) & 1 ORDER BY task LIMIT ?3",
+    [SQL_BY_INDEX] = "SELECT " ROW_COLUMNS " FROM result r INDEXED BY result_task"
+                     " CROSS JOIN task t ON t.id = r.task WHERE r.task > ? AND r.task < ?"
+                     " AND (? >> r.state) & 1 ORDER BY r.task LIMIT ?",
     [SQL_ROW] = "SELECT " ROW_COLUMNS " FROM result r JOIN task t ON t.id = r.task WHERE r.id = ?",
     // Apart from SQL_ROW, which may be open: a callback of reader_results may ask for a task.
     [SQL_TASK_ROW] =
@@ -46,65 +49,6 @@ static const char *const sql[SQL__N] = {
 int reader_results_open(struct reader *r, struct err *e)
 {
     return db_prepare(&r->db, sql, SQL__N, e, &r->result_sql);
-}
-
-// Numbers of results, in the order they are to be given.
-struct page {
-    int64_t *ids;
-    size_t n, cap;
-};
-
-static int collect(struct reader *r, sqlite3_stmt *st, struct page *p, size_t room)
-{
-    int step = 0;
-    for (size_t i = 0; i < room && (step = db_step(&r->db, st)) == 1; i++) {
-        p->ids[p->n++] = db_int(st, 0);
-    }
-    db_reset(st);
-    return step < 0 ? -1 : 0;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    int64_t x, y;
-    memcpy(&x, a, sizeof(x));
-    memcpy(&y, b, sizeof(y));
-    return x < y ? -1 : x > y;
-}
-
-static int find_by_index(struct reader *r, const struct results_query *q, unsigned states,
-                         struct page *p)
-{
-    int64_t start = (int64_t)task_key(q->batch, 0);
-    sqlite3_stmt *st = r->result_sql.v[SQL_BY_INDEX];
-    db_bind(st, "iiii", start + q->after, (int64_t)task_key(q->batch + 1, 0), (int64_t)q->limit,
-            (int64_t)states);
-    return collect(r, st, p, q->limit);
-}
-
-static int find_by_seq(struct reader *r, const struct results_query *q, unsigned states,
-                       struct page *p)
-{
-    int64_t start = (int64_t)task_key(q->batch, 0) + q->after;
-    int64_t end = (int64_t)task_key(q->batch + 1, 0);
-    if (states == 0) {
-        sqlite3_stmt *st = r->result_sql.v[SQL_BY_SEQ];
-        db_bind(st, "iii", start, end, (int64_t)q->limit);
-        return collect(r, st, p, q->limit);
-    }
-    for (int state = FIRST_STATE; state <= LAST_STATE; state++) {
-        if ((states >> state & 1U) == 0) {
-            continue;
-        }
-        sqlite3_stmt *st = r->result_sql.v[SQL_BY_STATE];
-        db_bind(st, "iiii", start, end, (int64_t)q->limit, (int64_t)state);
-        if (collect(r, st, p, q->limit) < 0) {
-            return -1;
-        }
-    }
-    qsort(p->ids, p->n, sizeof(*p->ids), compare_ids);
-    p->n = p->n > q->limit ? q->limit : p->n;
-    return 0;
 }
 
 static struct result_row read_row(sqlite3_stmt *st)
@@ -173,33 +117,98 @@ struct giving {
     int n;
 };
 
-// 1: go on; 0: enough; -1: failed.
-static int give(struct giving *g, int64_t id)
+// The row at which `st` stands. 1: go on; 0: enough; -1: failed.
+static int give(struct giving *g, sqlite3_stmt *st)
 {
-    sqlite3_stmt *st = g->r->result_sql.v[SQL_ROW];
-    db_bind(st, "i", id);
-    int step = db_step(&g->r->db, st);
-    if (step != 1) {
-        return step < 0 ? -1 : 1; // deleted meanwhile
-    }
     struct result_row row = read_row(st);
     if (g->q->include & RESULTS_WITH_HEADERS) {
         row.headers = db_text(st, 29);
     }
     bool with_body = (g->q->include & RESULTS_WITH_BODY) != 0 && row.has_body;
     if (with_body && g->n > 0 && g->bytes + row.size > g->q->max_bytes) {
-        db_reset(st);
         return 0;
     }
     if (with_body && read_body(g->r, db_int(st, 28), &row, &g->body) < 0) {
-        db_reset(st);
         return -1;
     }
     g->bytes += row.body_len;
     g->n++;
     bool enough = g->fn(g->ctx, &row) != 0 || (with_body && g->bytes >= g->q->max_bytes);
-    db_reset(st);
     return enough ? 0 : 1;
+}
+
+// All rows of a statement. 1: there are no more; 0: enough; -1: failed.
+static int give_all(struct giving *g, sqlite3_stmt *st)
+{
+    int step = 0, go_on = 1;
+    while (go_on == 1 && (step = db_step(&g->r->db, st)) == 1) {
+        go_on = give(g, st);
+    }
+    db_reset(st);
+    return step < 0 ? -1 : go_on;
+}
+
+static int give_by_index(struct giving *g, unsigned states)
+{
+    const struct results_query *q = g->q;
+    sqlite3_stmt *st = g->r->result_sql.v[SQL_BY_INDEX];
+    db_bind(st, "iiii", (int64_t)task_key(q->batch, 0) + q->after,
+            (int64_t)task_key(q->batch + 1, 0), (int64_t)states, (int64_t)q->limit);
+    return give_all(g, st);
+}
+
+static int give_by_seq(struct giving *g)
+{
+    const struct results_query *q = g->q;
+    sqlite3_stmt *st = g->r->result_sql.v[SQL_BY_SEQ];
+    db_bind(st, "iii", (int64_t)task_key(q->batch, 0) + q->after,
+            (int64_t)task_key(q->batch + 1, 0), (int64_t)q->limit);
+    return give_all(g, st);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x, y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x < y ? -1 : x > y;
+}
+
+// Adds the first results in one state to ids[*n].
+static int find(struct reader *r, const struct results_query *q, int state, int64_t *ids, size_t *n)
+{
+    sqlite3_stmt *st = r->result_sql.v[SQL_BY_STATE];
+    db_bind(st, "iiii", (int64_t)task_key(q->batch, 0) + q->after,
+            (int64_t)task_key(q->batch + 1, 0), (int64_t)q->limit, (int64_t)state);
+    int step;
+    while ((step = db_step(&r->db, st)) == 1) {
+        ids[(*n)++] = db_int(st, 0);
+    }
+    return step;
+}
+
+static int give_in_states(struct giving *g, unsigned states)
+{
+    size_t n = 0;
+    int64_t *ids = calloc((size_t)g->q->limit * N_STATES + 1, sizeof(*ids));
+    int step = ids ? 1 : db_fail(&g->r->db, SQLITE_NOMEM);
+    for (int state = FIRST_STATE; step >= 0 && state <= LAST_STATE; state++) {
+        if (states >> state & 1U) {
+            step = find(g->r, g->q, state, ids, &n);
+        }
+    }
+    if (step >= 0) {
+        qsort(ids, n, sizeof(*ids), compare_ids);
+        n = n > g->q->limit ? g->q->limit : n;
+        step = 1;
+    }
+    for (size_t i = 0; step == 1 && i < n; i++) {
+        sqlite3_stmt *st = g->r->result_sql.v[SQL_ROW];
+        db_bind(st, "i", ids[i]);
+        step = give_all(g, st); // none if it was deleted meanwhile
+    }
+    free(ids);
+    return step;
 }
 
 int reader_results(struct reader *r, const struct results_query *q, result_row_fn *fn, void *ctx,
@@ -207,26 +216,12 @@ int reader_results(struct reader *r, const struct results_query *q, result_row_f
 {
     unsigned all = 1U << TASK_SUCCEEDED | 1U << TASK_FAILED | 1U << TASK_STATE_CANCELLED |
                    1U << TASK_STATE_EXPIRED;
-    unsigned states = q->states & all;
-    if (q->states != 0 && states == 0) {
-        return 0; // results are in none of these states
-    }
-    struct page page = {.ids = calloc((size_t)q->limit * 4 + 1, sizeof(int64_t))};
-    if (page.ids == NULL) {
-        db_fail(&r->db, SQLITE_NOMEM);
-        return reader_fail(r, e);
-    }
+    unsigned states = q->states == 0 ? all : q->states & all;
     struct giving g = {.r = r, .q = q, .fn = fn, .ctx = ctx, .body = BUF_INIT(SIZE_MAX / 2)};
-    int step = q->by_index ? find_by_index(r, q, states == 0 ? all : states, &page)
-                           : find_by_seq(r, q, states == all ? 0 : states, &page);
-    for (size_t i = 0; step >= 0 && i < page.n; i++) {
-        step = give(&g, page.ids[i]);
-        if (step == 0) {
-            break;
-        }
-    }
+    int step = q->by_index     ? give_by_index(&g, states)
+               : states == all ? give_by_seq(&g)
+                               : give_in_states(&g, states);
     buf_done(&g.body);
-    free(page.ids);
     return step < 0 ? reader_fail(r, e) : g.n;
 }
 
