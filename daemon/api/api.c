@@ -49,6 +49,7 @@ static int start_server(struct api *a, const struct config *config, const int *f
 static int start(struct api *a, const struct config *config, struct err *e)
 {
     a->cache = snapshot_cache_new(CACHED_BATCHES);
+    buf_init(&a->last_batch.json, ANSWER_MAX_BODY);
     a->waiters = waiters_new();
     if (!a->cache || !a->waiters) {
         return err_set(e, ERR_SYSTEM, "out of memory");
@@ -151,6 +152,7 @@ void api_free(struct api **api)
     timer_done(&a->rates_timer);
     waiters_free(&a->waiters);
     snapshot_cache_free(&a->cache);
+    buf_done(&a->last_batch.json);
     api_settings_unref(&a->settings);
     free(a);
     *api = NULL;

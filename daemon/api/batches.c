@@ -37,6 +37,25 @@ const struct batch_info *batch_find(struct api *api, const uint8_t id[UUID_SIZE]
     return known;
 }
 
+// Rendered once for all who wait for it.
+static void put_batch(struct batch_text *last, const struct batch_info *b, const char *etag,
+                      struct buf *out)
+{
+    if (last->json.len == 0 || memcmp(last->id, b->now.id, UUID_SIZE) != 0 ||
+        strcmp(last->etag, etag) != 0) {
+        buf_reset(&last->json);
+        struct json_writer w = JSON_WRITER(&last->json);
+        render_batch(&w, b);
+        memcpy(last->id, b->now.id, UUID_SIZE);
+        memcpy(last->etag, etag, strlen(etag) + 1);
+    }
+    buf_append(out, last->json.data, last->json.len);
+    if (last->json.failed) {
+        out->failed = true;
+        buf_reset(&last->json);
+    }
+}
+
 static void answer_batch(struct api *api, struct http_exchange *x, const struct batch_info *b,
                          uint64_t wait_s)
 {
@@ -53,8 +72,7 @@ static void answer_batch(struct api *api, struct http_exchange *x, const struct 
         a.status = 304;
         a.content_type = NULL;
     } else {
-        struct json_writer w = JSON_WRITER(&a.body);
-        render_batch(&w, b);
+        put_batch(&api->last_batch, b, etag, &a.body);
     }
     answer_send(api, x, &a);
 }

@@ -7,6 +7,7 @@
 #include "daemon/api/http_server.h"
 #include "daemon/api/query.h"
 #include "daemon/api/rates.h"
+#include "daemon/api/render.h"
 #include "daemon/api/route.h"
 #include "daemon/api/api_settings.h"
 #include "daemon/api/snapshot_cache.h"
@@ -16,6 +17,13 @@
 
 struct pending;
 struct uplink;
+
+// One batch as JSON, in the state that its entity tag names.
+struct batch_text {
+    uint8_t id[UUID_SIZE];
+    char etag[RENDER_ETAG_SIZE];
+    struct buf json; // empty: none
+};
 
 struct api {
     struct loop *loop;
@@ -33,6 +41,7 @@ struct api {
     uint64_t next_number;    // of tokens and uploads
     uint64_t upload_bytes;   // reserved of the upload budget
     int64_t started_at, started_ms;
+    struct batch_text last_batch; // what was shown last
     bool ready, draining;
     char why_not[128]; // not ready
 };
