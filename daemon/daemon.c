@@ -89,6 +89,12 @@ static int64_t port_oldest_beat_ms(void *ctx)
     return store < fetch ? store : fetch;
 }
 
+static void port_refresh_metrics(void *ctx)
+{
+    struct daemon *d = ctx;
+    store_last_beat_ms(d->store); // a turn looks at the disk
+}
+
 static int64_t port_take_lag_us(void *ctx)
 {
     struct daemon *d = ctx;
@@ -275,6 +281,7 @@ static int start_api(struct daemon *d, struct err *e)
         .host_query = port_host_query,
         .store_full = port_store_full,
         .oldest_beat_ms = port_oldest_beat_ms,
+        .refresh_metrics = port_refresh_metrics,
         .take_lag_us = port_take_lag_us,
         .ctx = d,
         .metrics = &d->metrics,

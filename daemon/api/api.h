@@ -25,7 +25,9 @@ struct api_ports {
     void (*host_query)(void *ctx, struct host_query *q);
     bool (*store_full)(void *ctx);
     int64_t (*oldest_beat_ms)(void *ctx); // of store and workers
-    int64_t (*take_lag_us)(void *ctx);    // worst loop lag of all threads since the last call
+    // Has the store look at its disk, which it does not while idle: for the metrics' next reading.
+    void (*refresh_metrics)(void *ctx);
+    int64_t (*take_lag_us)(void *ctx); // worst loop lag of all threads since the last call
     void *ctx;
     struct metrics *metrics;
 

@@ -118,8 +118,7 @@ void handle_metrics(struct request *r)
     struct metrics *m = api->ports.metrics;
     struct answer a = answer_json(200);
     a.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    api->ports.oldest_beat_ms(
-        api->ports.ctx); // an idle store looks at its disk for the next reading
+    api->ports.refresh_metrics(api->ports.ctx);
     metrics_set(m, METRIC_HTTP_CONNECTIONS, http_server_connections(api->server));
     buf_append_str(&a.body, "# HELP gatherd_build_info The version that runs.\n"
                             "# TYPE gatherd_build_info gauge\n"

@@ -97,8 +97,7 @@ void handle_stats(struct request *r)
     struct api *api = r->api;
     struct answer a = answer_json(200);
     struct json_writer w = JSON_WRITER(&a.body);
-    api->ports.oldest_beat_ms(
-        api->ports.ctx); // an idle store looks at its disk for the next reading
+    api->ports.refresh_metrics(api->ports.ctx);
     metrics_set(api->ports.metrics, METRIC_HTTP_CONNECTIONS, http_server_connections(api->server));
     jw_object(&w);
     jw_key_str(&w, "version", GATHERD_VERSION);

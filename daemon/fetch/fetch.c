@@ -103,9 +103,7 @@ int fetch_start(struct fetch *f, const struct fetch_ports *ports, struct err *e)
             return err_set_errno(e, r,
                                  "cannot start a fetch thread"); // fetch_free joins the others
         }
-        char name[16];
-        snprintf(name, sizeof(name), "fetch%u", i);
-        pthread_setname_np(f->threads[i], name);
+        pthread_setname_np(f->threads[i], f->workers[i].name);
         f->n_started++;
     }
     return 0;

@@ -80,10 +80,9 @@ static int make_parts(struct worker *w, struct err *e)
                                   .max_ttl_ms = 3600000,
                                   .negative_ttl_ms = 5000,
                                   .max_entries = 10000};
-    char name[16];
-    snprintf(name, sizeof name, "fetch%u", w->number);
+    snprintf(w->name, sizeof(w->name), "fetch%u", w->number);
     struct metrics *metrics = w->shared->metrics;
-    if (mailbox_new(e, &w->mailbox) < 0 || loop_new(name, e, &w->loop) < 0 ||
+    if (mailbox_new(e, &w->mailbox) < 0 || loop_new(w->name, e, &w->loop) < 0 ||
         timer_init(&w->turn, w->loop, worker_turn, w, e) < 0 ||
         loop_serve_mailbox(w->loop, w->mailbox, on_message, NULL, w, e) < 0 ||
         resolver_new(w->loop, &r, metrics, e, &w->resolver) < 0) {

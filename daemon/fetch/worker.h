@@ -86,6 +86,7 @@ enum scan_state { SCAN_NONE, SCAN_WANTED, SCAN_ASKED, SCAN_ASKED_AGAIN };
 
 struct worker {
     unsigned number;
+    char name[16]; // of its thread and its loop
     struct worker_shared *shared;
     struct mailbox *mailbox;
     struct loop *loop;

@@ -51,6 +51,7 @@ struct fake {
     struct control last_control;
     unsigned host_queries;
     int64_t beat_ms;
+    int refreshed;
 };
 
 static struct fake *fake_of(struct reader *r)
@@ -362,6 +363,11 @@ static int64_t fake_beat(void *ctx)
     return clock_monotonic_ms() - ((struct fake *)ctx)->beat_ms;
 }
 
+static void fake_refresh(void *ctx)
+{
+    ((struct fake *)ctx)->refreshed++;
+}
+
 static int64_t fake_lag(void *ctx)
 {
     (void)ctx;
@@ -381,6 +387,7 @@ static struct api_ports fake_ports(struct fake *f)
         .host_query = fake_host_query,
         .store_full = fake_full,
         .oldest_beat_ms = fake_beat,
+        .refresh_metrics = fake_refresh,
         .take_lag_us = fake_lag,
         .ctx = f,
         .metrics = &f->metrics,

@@ -11,6 +11,7 @@ static void the_daemon_tells_of_itself(void **state)
            "\"checks\":[{\"name\":\"started\",\"ok\":true");
     expect(f, "GET /metrics HTTP/1.1", NULL, 200, "# TYPE gatherd_tasks_accepted_total counter\n");
     expect(f, "GET /metrics HTTP/1.1", NULL, 200, "gatherd_event_loop_lag_seconds 0.0015\n");
+    assert_int_equal(f->refreshed, 2);
     expect(f, "GET /metrics HTTP/1.1", NULL, 200, "gatherd_build_info{version=\"");
     expect(f, "GET /v1/stats HTTP/1.1", NULL, 200, "\"last_10s\":{\"results_per_s\":");
     expect(f, "GET /openapi.json HTTP/1.1", NULL, 200, "\"openapi\": \"3.1.0\"");
