@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A daemon without work costs nothing: no thread wakes by itself, and little memory is held."""
+import os
 import pathlib
 import re
 import time
@@ -37,13 +38,14 @@ def test_an_idle_daemon_sees_its_disk_when_asked(own_daemon):
 
     def free():
         return int(re.search(rb"^gatherd_store_free_bytes (\d+)$", daemon.api.get("/metrics").body, re.M)[1])
-    first = free()
-    ballast = pathlib.Path(daemon.db_path).parent / "ballast"
-    ballast.write_bytes(b"x" * (64 << 20))
-    deadline = time.monotonic() + 10
-    while free() > first - (32 << 20):
-        assert time.monotonic() < deadline, "the free space told does not follow"
-        time.sleep(0.2)
+    def there_is():
+        disk = os.statvfs(folder)
+        return disk.f_bavail * disk.f_frsize
+    folder = pathlib.Path(daemon.db_path).parent
+    free()
+    (folder / "ballast").write_bytes(b"x" * (64 << 20))
+    # Other programs use the disk as well: what is told follows what is there, whatever that is.
+    eventually(lambda: abs(free() - there_is()) < 16 << 20, 30, 0.05, "the free space that is there")
 
 
 def test_an_idle_daemon_gives_its_log_back(own_daemon, origin, hosts):
