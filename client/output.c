@@ -119,6 +119,7 @@ static void message(struct output *o, const char *format, va_list args)
         output_progress(o, NULL);
     }
     buf_vprintf(&text, format, args);
+    o->messages++;
     fputs("gather: ", stderr);
     if (o->message_terminal) {
         put_wrapped(o, stderr, text.data ? text.data : "", 8, 2);

@@ -24,6 +24,7 @@ struct output {
     bool redraws;          // standard output is a terminal whose cursor can be moved
     bool one_line;         // fields are cut to the width, so that each takes one line
     int width;             // columns of the terminal
+    unsigned messages;     // how many were written
 };
 
 void output_init(struct output *o, bool json, bool quiet, bool no_color);

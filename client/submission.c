@@ -36,7 +36,8 @@ const struct option_spec submit_batch_options[] = {
 };
 
 const struct option_spec submit_task_options[] = {
-    {"timeout", 't', OPTION_DURATION, "DURATION", "of one attempt (default 30s)", 1, HOUR_MS},
+    {"timeout", 't', OPTION_DURATION, "DURATION", "of one attempt (default: the daemon's)", 1,
+     HOUR_MS},
     {"retries", 'r', OPTION_NUMBER, "N", "how often a failed attempt is repeated (default 2)", 0,
      19},
     {"accept-status", 0, OPTION_TEXT, "LIST", "statuses that are a success (default 200-399)", 0,

@@ -29,7 +29,8 @@ int verb_wait(struct app *app, const struct args *a, struct err *e)
     return batch_await_status(app, id, args_number(a, "timeout", -1), e);
 }
 
-// Draws the batch over what was drawn before (`lines` lines up) and returns how many lines it took.
+// Draws the batch over what was drawn before (`lines` lines up; 0: below whatever is there) and
+// returns how many lines it took.
 static int draw(struct app *app, const json_t *batch, int lines)
 {
     if (lines > 0) {
@@ -55,6 +56,7 @@ int verb_watch(struct app *app, const struct args *a, struct err *e)
     for (int lines = 0, wait_s = 0; !finished; wait_s = WATCH_WAIT_S) {
         json_t *batch = NULL;
         int64_t asked = clock_monotonic_ms();
+        unsigned messages = app->out.messages;
         snprintf(path, sizeof path, "/v1/batches/%s?wait=%d", id, wait_s);
         if (app_get_patiently(app, path, &batch, e) != 0) {
             json_decref(shown);
@@ -62,7 +64,7 @@ int verb_watch(struct app *app, const struct args *a, struct err *e)
         }
         finished = strcmp(field_str(batch, "state"), "finished") == 0;
         if (live) {
-            lines = draw(app, batch, lines);
+            lines = draw(app, batch, messages == app->out.messages ? lines : 0);
         } else if (!json_equal(batch, shown)) {
             output_ndjson(batch);
             fflush(stdout);

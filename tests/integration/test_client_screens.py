@@ -53,6 +53,14 @@ def test_what_is_watched_is_drawn_over_what_was_there(client, api, columns):
     assert [int(up) for up in re.findall(r"\x1b\[(\d+)A", text)] == [len(screen) for screen in screens[:-1]]
 
 
+def test_a_message_is_not_drawn_over(client, api):
+    api.duration = 2
+    batch = api.add(["http://a.example/"])
+    api.cut_before += [r"wait=[1-9]"] * 3  # libcurl itself repeats a GET once on a kept connection
+    text = client.terminal("watch", batch.id, "--no-color")[1]
+    assert re.search(r"trying again\r\nbatch ", text), text
+
+
 def test_a_terminal_without_a_cursor_gets_lines(client, api):
     api.duration = 1
     text = client.terminal("watch", api.add(["http://a.example/"]).id, env={"TERM": "dumb"})[1]
