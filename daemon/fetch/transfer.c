@@ -52,6 +52,7 @@ static void destroy(struct transfer *t)
     list_remove(&t->link);
     curl_easy_cleanup(t->easy);
     curl_url_cleanup(t->target);
+    buf_done(&t->unpin);
     curl_slist_free_all(t->fields);
     sink_done(&t->sink);
     response_head_done(&t->head);
@@ -75,6 +76,7 @@ static struct transfer *take(struct transfer_engine *e)
     response_head_init(&t->head);
     t->easy = curl_easy_init();
     t->target = curl_url();
+    buf_init(&t->unpin, URL_MAX);
     if (sink_init(&t->sink, e->sha256) < 0 || !t->easy || !t->target) {
         destroy(t);
         return NULL;

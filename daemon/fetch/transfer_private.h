@@ -56,6 +56,7 @@ struct transfer {
     CURLU *target; // the request's URL; `easy` points to it
     char error_text[CURL_ERROR_SIZE];
     struct curl_slist *resolve;
+    struct buf unpin; // takes out what the last pin put into libcurl's table; empty: nothing
     struct curl_slist *fields; // kept with the handle's options
     // For which settings and scheme `easy` is set up for a request of which only the target
     // differs; 0: it must be set up anew.

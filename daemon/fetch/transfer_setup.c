@@ -9,8 +9,8 @@
 
 #include "daemon/fetch/transfer_private.h"
 
-// Pins are used within moments; how long they live bounds what libcurl's table of them holds, which
-// it walks after every transfer.
+// A pin is used within moments. libcurl walks its table of them after every transfer; this bounds
+// how long one stays there that nobody takes out.
 #define PIN_SECONDS 10L
 // libcurl allocates this for each transfer anew. 7.88 never finishes an HTTP/2 answer whose head
 // exceeds it, and nghttp2 takes heads of up to 64 KiB; without TLS there is no HTTP/2.
@@ -53,12 +53,23 @@ static int append_addresses(struct buf *out, const struct transfer *t)
     return out->failed ? -1 : 0;
 }
 
-// "+": unlike other pins this one expires, else libcurl's table would grow for ever.
+// "+": unlike other pins this one expires, and takes the place of one for the same host.
 static int pin(struct transfer *t, const char *host, unsigned port)
 {
     struct buf *line = &t->engine->scratch;
     buf_reset(line);
-    buf_printf(line, "+%s:%u:", host, port);
+    buf_printf(line, "-%s:%u", host, port);
+    if (line->failed) {
+        return -1;
+    }
+    if (t->unpin.len > 0 && strcmp(t->unpin.data, line->data) != 0 &&
+        append_field(&t->resolve, t->unpin.data) < 0) {
+        return -1;
+    }
+    buf_reset(&t->unpin);
+    buf_append(&t->unpin, line->data, line->len);
+    line->data[0] = '+';
+    buf_append_char(line, ':');
     if (append_addresses(line, t) < 0 || append_field(&t->resolve, line->data) < 0) {
         return -1;
     }
