@@ -2,7 +2,8 @@
 // Owns a worker's name lookups: the cache, the questions under way and who waits for each. Worker's
 // thread only. No address leaves it without having passed the asker's policy, and no asker is
 // called from inside its own call: answers are put in `ready` and told on the next turn of the
-// loop.
+// loop. Of a burst of names some are held back: more packets at once than a socket's buffer takes
+// are lost, here and at the server.
 #include "daemon/fetch/resolver.h"
 
 #include <arpa/inet.h>
@@ -15,10 +16,18 @@
 #include "daemon/fetch/dns_channel.h"
 #include "daemon/fetch/table.h"
 
+// Questions that are younger than the time a server has to answer. Each is two packets, and Linux
+// keeps some 270 for a socket by default. Older ones do not count, so that dead servers hold nobody
+// back for longer.
+#define MAX_YOUNG 100
+
 struct query {
     UT_hash_handle hh;
     struct resolver *resolver;
     struct list waiting; // of resolver_lookup
+    struct list link;    // in `held`, then in `young`, then in none
+    bool young;
+    int64_t asked_ms;
     char name[];
 };
 
@@ -35,9 +44,12 @@ struct resolver {
     struct dns_channel *channel;
     struct dns_cache *cache;
     struct query *queries;
+    struct list held, young; // both in the order of asking
+    unsigned n_young;
+    struct timer pace; // when something held may go
     struct list ready;
     struct timer tell;
-    int64_t min_ttl_ms, max_ttl_ms, negative_ttl_ms;
+    int64_t timeout_ms, min_ttl_ms, max_ttl_ms, negative_ttl_ms;
 };
 
 static void to_sockaddr(const struct in6_addr *a, struct sockaddr_storage *ret)
@@ -118,10 +130,21 @@ static void remember(struct resolver *r, const char *name, struct dns_answer *an
     dns_cache_put(r->cache, name, answer, clock_monotonic_ms() + ttl_ms);
 }
 
+static void grow_old(struct query *q)
+{
+    list_remove(&q->link);
+    q->resolver->n_young -= q->young ? 1 : 0;
+    q->young = false;
+}
+
 static void on_answer(void *ctx, struct dns_answer *answer)
 {
     struct query *q = ctx;
     struct resolver *r = q->resolver;
+    grow_old(q);
+    if (!list_empty(&r->held)) {
+        timer_set_ms(&r->pace, 0);
+    }
     if (!answer || answer->error != TASK_OK) {
         metrics_add(r->metrics, METRIC_DNS_FAILURES, 1);
     }
@@ -145,6 +168,7 @@ static struct query *query_new(struct resolver *r, const char *name)
     memcpy(q->name, name, size);
     q->resolver = r;
     list_init(&q->waiting);
+    list_init(&q->link);
     HASH_ADD_STR(r->queries, name, q);
     if (!TABLE_ADDED(q, hh)) {
         free(q);
@@ -153,7 +177,39 @@ static struct query *query_new(struct resolver *r, const char *name)
     return q;
 }
 
-// Joins a question under way or asks a new one.
+static void ask(struct query *q, int64_t now_ms)
+{
+    struct resolver *r = q->resolver;
+    q->asked_ms = now_ms;
+    q->young = true;
+    r->n_young++;
+    list_push_back(&r->young, &q->link);
+    if (dns_channel_ask(r->channel, q->name, on_answer, q) < 0) {
+        on_answer(q, NULL);
+    }
+}
+
+static void on_pace(void *ctx)
+{
+    struct resolver *r = ctx;
+    int64_t now_ms = clock_monotonic_ms(), left_ms = 0;
+    while (!list_empty(&r->young)) {
+        struct query *oldest = list_entry(r->young.next, struct query, link);
+        left_ms = oldest->asked_ms + r->timeout_ms - now_ms;
+        if (left_ms > 0) {
+            break;
+        }
+        grow_old(oldest);
+    }
+    while (r->n_young < MAX_YOUNG && !list_empty(&r->held)) {
+        ask(list_entry(list_pop_front(&r->held), struct query, link), now_ms);
+    }
+    if (!list_empty(&r->held)) {
+        timer_set_ms(&r->pace, left_ms);
+    }
+}
+
+// Joins a question under way or asks a new one, now or in its turn.
 static int wait_for_answer(struct resolver *r, const char *host, struct resolver_lookup *l)
 {
     struct query *q;
@@ -168,12 +224,8 @@ static int wait_for_answer(struct resolver *r, const char *host, struct resolver
     }
     list_push_back(&q->waiting, &l->link);
     metrics_add(r->metrics, METRIC_DNS_LOOKUPS, 1);
-    if (dns_channel_ask(r->channel, host, on_answer, q) < 0) {
-        list_remove(&l->link);
-        HASH_DEL(r->queries, q);
-        free(q);
-        return -1;
-    }
+    list_push_back(&r->held, &q->link);
+    on_pace(r);
     return 0;
 }
 
@@ -241,10 +293,14 @@ int resolver_new(struct loop *loop, const struct resolver_settings *s, struct me
     r->min_ttl_ms = s->min_ttl_ms;
     r->max_ttl_ms = s->max_ttl_ms;
     r->negative_ttl_ms = s->negative_ttl_ms;
+    r->timeout_ms = s->timeout_ms;
     list_init(&r->ready);
+    list_init(&r->held);
+    list_init(&r->young);
     struct dns_channel_settings channel = {
         .servers = s->servers, .timeout_ms = s->timeout_ms, .tries = s->tries};
     if (timer_init(&r->tell, loop, on_tell, r, e) < 0 ||
+        timer_init(&r->pace, loop, on_pace, r, e) < 0 ||
         dns_channel_new(loop, &channel, e, &r->channel) < 0) {
         resolver_free(&r);
         return -1;
@@ -272,6 +328,7 @@ void resolver_free(struct resolver **resolver)
     }
     dns_cache_free(&r->cache);
     timer_done(&r->tell);
+    timer_done(&r->pace);
     free(r);
     *resolver = NULL;
 }

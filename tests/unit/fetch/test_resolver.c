@@ -31,6 +31,21 @@ struct answer {
     struct resolved r;
 };
 
+static void start_resolver(struct fixture *f, int64_t timeout_ms)
+{
+    char servers[32];
+    struct err e;
+    snprintf(servers, sizeof servers, "127.0.0.1:%u", dns_server_port(f->server));
+    struct resolver_settings s = {.servers = servers,
+                                  .timeout_ms = timeout_ms,
+                                  .tries = 2,
+                                  .min_ttl_ms = 100,
+                                  .max_ttl_ms = 3600000,
+                                  .negative_ttl_ms = 300,
+                                  .max_entries = 100};
+    assert_int_equal(0, resolver_new(f->loop, &s, &f->metrics, &e, &f->resolver));
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -40,16 +55,7 @@ static int set_up(void **state)
     assert_int_equal(0, address_policy_init(&f->policy, &none, &e));
     assert_int_equal(0, loop_new("test", &e, &f->loop));
     f->server = dns_server_new(loop_base(f->loop));
-    char servers[32];
-    snprintf(servers, sizeof servers, "127.0.0.1:%u", dns_server_port(f->server));
-    struct resolver_settings s = {.servers = servers,
-                                  .timeout_ms = 200,
-                                  .tries = 2,
-                                  .min_ttl_ms = 100,
-                                  .max_ttl_ms = 3600000,
-                                  .negative_ttl_ms = 300,
-                                  .max_entries = 100};
-    assert_int_equal(0, resolver_new(f->loop, &s, &f->metrics, &e, &f->resolver));
+    start_resolver(f, 200);
     *state = f;
     return 0;
 }
@@ -228,6 +234,39 @@ static void a_silent_server_delays_nobody_else(void **state)
     assert_int_equal(TASK_DNS_TEMPORARY, silent.r.error);
 }
 
+static void ask_silent_names(struct fixture *f, unsigned n, struct answer *a)
+{
+    char name[32];
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "silent-%u.test", i);
+        ask(f, name, a);
+    }
+}
+
+static void a_burst_of_names_is_asked_in_portions(void **state)
+{
+    struct fixture *f = *state;
+    struct answer silent = {.n = 0};
+    resolver_free(&f->resolver);
+    start_resolver(f, 60000);
+    ask_silent_names(f, 250, &silent);
+    for (int i = 0; i < 1000 && f->server->n_asked < 100; i++) {
+        turn(f, 10);
+    }
+    turn(f, 50);
+    assert_int_equal(100, f->server->n_asked);
+}
+
+static void a_burst_of_silent_names_holds_others_back_for_moments(void **state)
+{
+    struct fixture *f = *state;
+    struct answer silent = {.n = 0};
+    ask_silent_names(f, 150, &silent);
+    assert_int_equal(TASK_OK, resolve(f, "a-1.test").error);
+    assert_true(silent.n < 150);
+    wait_for(f, &silent, 150);
+}
+
 static void a_cancelled_lookup_is_never_told(void **state)
 {
     struct fixture *f = *state;
@@ -330,6 +369,8 @@ int main(void)
         WITH_FIXTURE(a_temporary_failure_is_not_remembered),
         WITH_FIXTURE(equal_lookups_are_one_question),
         WITH_FIXTURE(a_silent_server_delays_nobody_else),
+        WITH_FIXTURE(a_burst_of_names_is_asked_in_portions),
+        WITH_FIXTURE(a_burst_of_silent_names_holds_others_back_for_moments),
         WITH_FIXTURE(a_cancelled_lookup_is_never_told),
         WITH_FIXTURE(can_be_freed_with_questions_under_way),
         WITH_FIXTURE(the_hosts_file_is_read),
