@@ -153,7 +153,8 @@ int http_listen_unix(const char *path, struct err *e)
     // The file is born with this mode, so that nobody can connect before the chmod below.
     (void)fchmod(fd, 0600);
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        return fail_close(fd, e, "listen on", path);
+        return fail_close(fd, e, errno == ENOENT ? "find the folder of the socket" : "listen on",
+                          path);
     }
     if (chmod(path, 0660) != 0) {
         return fail_close(fd, e, "set the mode of", path);

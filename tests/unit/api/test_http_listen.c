@@ -65,6 +65,8 @@ static void a_dead_socket_is_replaced_and_a_live_one_refused(void **state)
     assert_int_equal(http_listen_unix(path, &e), -1);
     assert_int_equal(stat(path, &st), 0); // no file of somebody else's is removed
     unlink(path);
+    assert_int_equal(http_listen_unix("/nonexistent/api.sock", &e), -1);
+    assert_non_null(strstr(e.text, "cannot find the folder of the socket /nonexistent/api.sock"));
     char longer[200];
     memset(longer, 'a', sizeof(longer));
     longer[199] = '\0';
