@@ -17,6 +17,7 @@
 #define SKEW_MAX_MS   5000 // the Date field has whole seconds, and an answer takes its time
 #define LOOKUPS_LEAST 20   // below, a share of failures says nothing
 #define LOW_SPACE     (UINT64_C(1) << 30)
+#define BACKLOG       1000 // messages for the store, which takes hundreds at once
 
 #define REMEDY_REACH                                                                               \
     "systemctl status gatherd and journalctl -u gatherd say more; --server or "                    \
@@ -180,6 +181,30 @@ static void check_disk(struct doctor *d, const json_t *stats)
     }
 }
 
+static void check_database(struct doctor *d, const json_t *stats)
+{
+    struct reply reply;
+    struct err e;
+    int64_t waiting = field_int(json_object_get(stats, "store"), "messages_waiting");
+    if (ask(d, "GET", "/v1/batches?limit=1", &reply, &e) != 0) {
+        doctor_fail(d, "database", REMEDY_REACH, "%s", e.text);
+        return;
+    }
+    if (reply.status != 200) {
+        doctor_fail(d, "database",
+                    "journalctl -u gatherd says why; gatherd --backup FILE copies and checks it",
+                    "a query is answered %ld", reply.status);
+    } else if (waiting > BACKLOG) {
+        doctor_warn(d, "database",
+                    "its disk is slow or busy: see iostat, and "
+                    "gatherd_store_commit_seconds_total of /metrics",
+                    "%" PRId64 " messages wait to be written", waiting);
+    } else {
+        doctor_ok(d, "database", "answers a query in %.1f ms", (double)reply.elapsed_us / 1000.0);
+    }
+    reply_done(&reply);
+}
+
 static void check_queue(struct doctor *d, const json_t *stats)
 {
     const json_t *tasks = json_object_get(stats, "tasks");
@@ -245,6 +270,7 @@ int doctor_check_daemon(struct doctor *d, struct err *e)
     check_clock(d, server_at, asked_at);
     check_ready(d);
     check_disk(d, stats);
+    check_database(d, stats);
     check_queue(d, stats);
     check_dns(d);
     json_decref(stats);

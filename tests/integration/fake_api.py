@@ -18,7 +18,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler
 
 TITLES = {"invalid_batch": 422, "not_found": 404, "unauthorized": 401, "forbidden": 403, "conflict": 409,
-          "bad_request": 400, "overloaded": 503, "unsupported_media_type": 415, "storage_full": 507}
+          "bad_request": 400, "overloaded": 503, "unsupported_media_type": 415, "storage_full": 507, "internal": 500}
 
 
 def now():
@@ -115,6 +115,7 @@ class FakeApi:
         self.scope = 3             # of whoever asks: 1 read, 2 submit, 3 admin
         self.stats = {"version": "0.0-fake", "uptime_ms": 5000, "queue": {"queued": 1234, "in_flight": 5}}
         self.unready = []          # what /readyz finds wrong: (name, detail)
+        self.broken = []           # targets that are answered 500
         self.clock_ahead = 0       # seconds, in the Date field
 
     def seen(self, method, pattern):
@@ -341,6 +342,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         kind = "application/json"
         try:
+            if self.path in self.api.broken:
+                raise Problem("internal", "the database cannot be read")
             status, answer = self.api.call(self.command, self.path, self.headers, body)
         except Problem as problem:
             status, answer, kind = problem.document["status"], problem.document, "application/problem+json"

@@ -31,7 +31,7 @@ def test_doctor_finds_nothing_where_nothing_is_wrong(client, healthy):
     done = client.run("doctor", "--json")
     found = findings(done)
     assert done.returncode == OK and {f[0] for f in found.values()} == {"ok"}, found
-    assert {"server", "token", "daemon", "access", "version", "clock", "ready", "disk", "queue"} <= set(found)
+    assert {"server", "token", "daemon", "access", "version", "clock", "ready", "disk", "database", "queue"} <= set(found)
     assert "GATHER_SERVER" in found["server"][1] and found["access"][1].startswith("admin")
 
 
@@ -47,6 +47,8 @@ def test_doctor_in_a_pipe_is_tsv(client, healthy):
     ("ready", "fail", "threads: one is stuck", lambda api: api.unready.append(("threads", "one is stuck"))),
     ("disk", "fail", "refused", lambda api: api.stats["store"].update(full=True)),
     ("disk", "warn", "100 MiB free", lambda api: api.stats["store"].update(free_bytes=100 << 20)),
+    ("database", "fail", "answered 500", lambda api: api.broken.append("/v1/batches?limit=1")),
+    ("database", "warn", "5000 messages", lambda api: api.stats["store"].update(messages_waiting=5000)),
     ("hosts", "warn", "3 asked", lambda api: api.stats["hosts"].update(blocked=3)),
 ])
 def test_doctor_finds_a_fault_and_names_a_remedy(client, healthy, check, status, word, change):
