@@ -16,7 +16,10 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = {"nginx": "nginx-light", "curl": "curl", "wget2": "wget2", "aria2c": "aria2", "wrk": "wrk",
             "sqlite3": "sqlite3", "openssl": "openssl", "cmake": "cmake", "ninja": "ninja-build"}
 SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+# file -> Debian package, of what is no program
 AIOHTTP = "/usr/lib/python3/dist-packages/aiohttp"
+ECHO_MODULE = "/usr/lib/nginx/modules/ngx_http_echo_module.so"  # for answers that take their time
+FILES = {AIOHTTP: "python3-aiohttp", ECHO_MODULE: "libnginx-mod-http-echo"}
 
 
 class BenchError(Exception):
@@ -34,8 +37,7 @@ def program(name):
 def install_missing():
     """Installs the Debian packages of the peers that are missing; the build's own are scripts/install-deps'."""
     missing = [package for name, package in PACKAGES.items() if not shutil.which(name, path=SEARCH)]
-    if not pathlib.Path(AIOHTTP).exists():
-        missing.append("python3-aiohttp")
+    missing += [package for file, package in FILES.items() if not pathlib.Path(file).exists()]
     if not missing:
         return
     print("Installing:", *missing, flush=True)

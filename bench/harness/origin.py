@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Origin servers on loopback: nginx from a private prefix, and one that takes its time."""
-import asyncio
-import multiprocessing
+"""The origin server on loopback, nginx from a private prefix, and the name server of its hosts."""
 import os
 import pathlib
 import re
@@ -10,19 +8,21 @@ import subprocess
 import threading
 import urllib.request
 
-from .machine import BenchError, eventually, program, stop
+from .machine import ECHO_MODULE, BenchError, eventually, program, stop
 
+SLOW = "127.0.0.201"  # a host that takes its time
 HOSTS = 1000  # 127.1.0.1 … 127.1.9.100, a host each, and as many names, each of one of these addresses
 FILES = {"small": 120, "16k": 16 << 10, "1m": 1 << 20}
 
 CONFIG = """
+load_module {echo_module};
 {user}
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log crit;
-worker_rlimit_nofile 16384;
-events {{ worker_connections 8192; }}
+worker_rlimit_nofile 32768;
+events {{ worker_connections 16384; }}
 http {{
     access_log off;
     types {{ }}
@@ -41,6 +41,11 @@ http {{
     server {{
         {listens}
         location = /requests {{ stub_status; }}
+    }}
+    server {{
+        listen {slow}:{port} backlog=16384;
+        location = /after-1 {{ echo_sleep 1; echo slow; }}
+        location = /after-5 {{ echo_sleep 5; echo slow; }}
     }}
     server {{
         listen 127.0.0.1:{tls_port} ssl http2 backlog=4096;
@@ -83,7 +88,7 @@ class Nginx:
             (self.folder / "files" / name).write_bytes((line * (size // len(line) + 1))[:size])
         make_certificate(self.folder)
         self.ca_file = self.folder / "certificate.pem"
-        self.process, self._asked = None, 0
+        self.process, self._asked, self._lock = None, 0, threading.Lock()
 
     def start(self):
         for _ in range(5):
@@ -92,7 +97,7 @@ class Nginx:
                                         for ip in ("127.0.0.1", *map(address, range(HOSTS))))
             (self.folder / "nginx.conf").write_text(
                 CONFIG.format(user="user root;" if os.geteuid() == 0 else "", folder=self.folder, listens=listens,
-                              tls_port=self.tls_port))
+                              port=self.port, tls_port=self.tls_port, slow=SLOW, echo_module=ECHO_MODULE))
             with open(self.folder / "log", "wb") as log:
                 self.process = subprocess.Popen([program("nginx"), "-p", str(self.folder), "-e", "error.log",
                                                  "-c", "nginx.conf"], stdout=log, stderr=log)
@@ -116,12 +121,21 @@ class Nginx:
         except OSError:
             return None
 
-    def requests(self):
-        """Requests so far, those of this counter left out."""
+    def _status(self):
+        """(requests so far, those under way), what this asks itself left out."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/requests", timeout=10) as answer:
-            total = int(re.search(r"^ *\d+ +\d+ +(\d+)", answer.read().decode(), re.M).group(1))
-        self._asked += 1
-        return total - self._asked
+            text = answer.read().decode()
+        total = int(re.search(r"^ *\d+ +\d+ +(\d+)", text, re.M).group(1))
+        writing = int(re.search(r"Writing: (\d+)", text).group(1))
+        with self._lock:
+            self._asked += 1
+            return total - self._asked, writing - 1
+
+    def requests(self):
+        return self._status()[0]
+
+    def under_way(self):
+        return self._status()[1]
 
     def urls(self, name, n):
         """`n` different URLs of one file."""
@@ -131,6 +145,10 @@ class Nginx:
         """The same over all hosts, which are written as names or as addresses."""
         hosts = [NameServer.name(i) if by_name else address(i) for i in range(HOSTS)]
         return [f"http://{hosts[i % HOSTS]}:{self.port}/{name}?{i}" for i in range(n)]
+
+    def slow_urls(self, seconds, n):
+        """Of a host that answers after 1 or 5 seconds."""
+        return [f"http://{SLOW}:{self.port}/after-{seconds}?{i}" for i in range(n)]
 
     def tls_urls(self, name, n):
         return [f"https://127.0.0.1:{self.tls_port}/{name}?{i}" for i in range(n)]
@@ -181,59 +199,3 @@ class NameServer:
         self.socket.sendto(b"", self.socket.getsockname())
         self._thread.join(10)
         self.socket.close()
-
-
-class SlowServer:
-    """Answers each request after `delay` seconds, on 127.0.0.201. A process of its own, so that nothing waits for it."""
-
-    HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nslow\n"
-    BACKLOG = 16384
-
-    def __init__(self, delay):
-        spawn = multiprocessing.get_context("spawn")
-        self.delay, self.port = delay, None
-        self.waiting, self.most_waiting = 0, spawn.Value("i", 0)
-        self._ours, self._its = spawn.Pipe()
-        self._process = spawn.Process(target=self._run, args=(self._its,), daemon=True)
-
-    def __getstate__(self):
-        return {"delay": self.delay, "waiting": 0, "most_waiting": self.most_waiting}
-
-    def _run(self, pipe):
-        asyncio.run(self._serve(pipe))
-
-    async def _serve(self, pipe):
-        server = await asyncio.start_server(self._client, "127.0.0.201", 0, backlog=self.BACKLOG)
-        pipe.send(server.sockets[0].getsockname()[1])
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_reader(pipe.fileno(), stop.set)
-        await stop.wait()
-        os._exit(0)  # whoever is still connected is not waited for
-
-    async def _client(self, reader, writer):
-        try:
-            while await reader.readuntil(b"\r\n\r\n"):
-                self.waiting += 1
-                self.most_waiting.value = max(self.most_waiting.value, self.waiting)
-                await asyncio.sleep(self.delay)
-                self.waiting -= 1
-                writer.write(self.HEAD)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    def urls(self, n):
-        return [f"http://127.0.0.201:{self.port}/slow?{i}" for i in range(n)]
-
-    def __enter__(self):
-        self._process.start()
-        if not self._ours.poll(10):
-            raise BenchError("the slow server does not start")
-        self.port = self._ours.recv()
-        return self
-
-    def __exit__(self, *_):
-        self._ours.send(None)
-        self._process.join(10)

@@ -5,12 +5,12 @@ import os
 import re
 import statistics
 import subprocess
+import threading
 import time
 
 from . import machine
 from .daemon import Gatherd
 from .machine import BenchError, run_timed
-from .origin import SlowServer
 
 NEVER = "?not_before=2099-01-01T00:00:00Z"
 BATCH_MAX = 1000000
@@ -140,21 +140,41 @@ def status_times_until(d, batch, connection, until):
     return batch, spans
 
 
+class MostUnderWay:
+    """`seen`: the most requests that the origin server was seen to work on at once."""
+
+    def __init__(self, nginx):
+        self.nginx, self.seen, self._stop = nginx, 0, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self._stop.wait(0.1):
+            self.seen = max(self.seen, self.nginx.under_way())
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join(10)
+
+
 def parallel(env, record):
     """Transfers that are all in flight together, to a server that answers after five seconds."""
     n = env.options.transfers
-    with SlowServer(5.0) as server, daemon(env, fetch={"concurrency": n, "host_concurrency": n}) as d:
+    with daemon(env, fetch={"concurrency": n, "host_concurrency": n}) as d, MostUnderWay(env.nginx) as most:
         d.fetch(env.nginx.urls("small", 1000), env.options.timeout)
         before = machine.memory_kib(d.pid)
         connection = d.connect()
         start = time.perf_counter()
-        batch = d.submit(server.urls(n), connection=connection)
+        batch = d.submit(env.nginx.slow_urls(5, n), connection=connection)
         batch, spans = status_times_until(d, batch, connection, lambda b: b["state"] == "finished")
         seconds = time.perf_counter() - start
         connection.close()
         if batch["counts"]["succeeded"] != n:
             raise BenchError(f"not everything was fetched: {batch['counts']}")
-        record("parallel", "in flight at once", "gatherd", server.most_waiting.value, "")
+        record("parallel", "in flight at once", "gatherd", most.seen, "")
         record("parallel", "all done after", "gatherd", seconds, "s", "less")
         record("parallel", "memory for each, at most", "gatherd",
                (machine.memory_kib(d.pid, "VmHWM") - before) / n, "KiB", "less")
@@ -177,9 +197,9 @@ def one_url_latencies(env, d):
 
 def slow(env, record):
     """One-URL batches for one host, alone and beside a slow host with everything queued."""
-    with SlowServer(1.0) as server, daemon(env, fetch={"concurrency": 256, "host_concurrency": 8}) as d:
+    with daemon(env, fetch={"concurrency": 256, "host_concurrency": 8}) as d:
         alone = one_url_latencies(env, d)
-        batch = d.submit(server.urls(min(env.options.queued, BATCH_MAX)))
+        batch = d.submit(env.nginx.slow_urls(1, min(env.options.queued, BATCH_MAX)))
         time.sleep(1.5)
         beside = one_url_latencies(env, d)
         record("slow", "memory with it queued", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
