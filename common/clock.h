@@ -21,6 +21,10 @@ int clock_parse(const char *text, int64_t *ret_at);
 // Parses an HTTP-date (RFC 9110 §5.6.7, all three forms); -1 if it is none.
 int clock_parse_http_date(const char *text, int64_t *ret_at);
 
+// Parses Retry-After (RFC 9110 §10.2.3): seconds from `now_at` (beyond 1e9 they count as 1e9) or an
+// HTTP-date; -1 if it is neither.
+int clock_parse_retry_after(const char *text, int64_t now_at, int64_t *ret_at);
+
 // Parses a duration with a unit as in the configuration and the client: "500ms", "30s", "10m",
 // "2h", "30d"; a bare "0" is 0. -1 if it is none or overflows.
 int clock_parse_duration(const char *text, int64_t *ret_ms);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reading dates: RFC 3339 and the three forms of an HTTP-date. Pure but for "now", which decides
-// the century of a two-digit year. No locale: strptime would read month names in the user's
+// Reading dates: RFC 3339, the three forms of an HTTP-date, Retry-After. Pure but for "now", which
+// decides the century of a two-digit year. No locale: strptime would read month names in the user's
 // language.
 #include "common/clock.h"
 
@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "common/calendar.h"
+
+// As good as "for ever", and far from any overflow.
+#define MAX_RETRY_AFTER_S INT64_C(1000000000)
 
 struct moment {
     int year, month, day, hour, minute, second, ms;
@@ -222,4 +225,22 @@ int clock_parse_http_date(const char *text, int64_t *ret_at)
         return 0;
     }
     return parse_asctime(text, ret_at);
+}
+
+int clock_parse_retry_after(const char *text, int64_t now_at, int64_t *ret_at)
+{
+    int64_t seconds = 0;
+    const char *p = text;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        seconds = seconds * 10 + (*p - '0');
+        seconds = seconds > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S : seconds;
+    }
+    if (*p != '\0') {
+        return clock_parse_http_date(text, ret_at);
+    }
+    if (p == text) {
+        return -1;
+    }
+    *ret_at = now_at + seconds * 1000;
+    return 0;
 }

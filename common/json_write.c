@@ -3,6 +3,7 @@
 // and bodies of strange servers), what it writes is valid JSON in UTF-8.
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -111,8 +112,7 @@ void jw_real(struct json_writer *w, double value)
     // The shorter form if it reads back as the same number: 0.1, not 0.10000000000000001.
     char text[40];
     snprintf(text, sizeof(text), "%.15g", value);
-    double again = 0;
-    if (sscanf(text, "%lf", &again) != 1 || memcmp(&again, &value, sizeof(value)) != 0) {
+    if (strtod(text, NULL) != value) {
         snprintf(text, sizeof(text), "%.17g", value);
     }
     jw_raw(w, text, strlen(text));

@@ -43,7 +43,27 @@ static int read_fields(struct submit *s, struct err *e)
     return key ? idempotency_key_parse(key, s->key, e) : 0;
 }
 
-// Batch options as query; they are part of what an idempotency key stands for, `wait` is not.
+static int by_key(const void *a, const void *b)
+{
+    const struct query_pair *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+// What of the query an idempotency key stands for, in whatever order it came: all but `wait`.
+static void digest_query(struct submit *s, const struct query *q)
+{
+    struct query_pair v[QUERY_MAX_PAIRS];
+    memcpy(v, q->v, sizeof(v));
+    qsort(v, q->n, sizeof(v[0]), by_key);
+    for (size_t i = 0; i < q->n; i++) {
+        if (strcmp(v[i].key, "wait") != 0) {
+            EVP_DigestUpdate(s->digest, v[i].key, strlen(v[i].key) + 1);
+            EVP_DigestUpdate(s->digest, v[i].value, strlen(v[i].value) + 1);
+        }
+    }
+}
+
+// Batch options as query.
 static int read_query(struct submit *s, const struct query *q, struct batch_new *batch,
                       struct err *e)
 {
@@ -52,14 +72,11 @@ static int read_query(struct submit *s, const struct query *q, struct batch_new 
         query_seconds(q, "wait", WAIT_MAX_S, &s->wait_s, e) < 0) {
         return -1;
     }
+    digest_query(s, q);
     for (size_t i = 0; i < q->n; i++) {
         const char *key = q->v[i].key, *value = q->v[i].value;
-        if (strcmp(key, "wait") == 0) {
-            continue;
-        }
-        EVP_DigestUpdate(s->digest, key, strlen(key) + 1);
-        EVP_DigestUpdate(s->digest, value, strlen(value) + 1);
-        if (strcmp(key, "partial") != 0 && batch_option_apply_text(batch, key, value, &what) < 0) {
+        if (strcmp(key, "wait") != 0 && strcmp(key, "partial") != 0 &&
+            batch_option_apply_text(batch, key, value, &what) < 0) {
             enum err_code code = input_error_is_memory(&what) ? ERR_OVERLOADED : ERR_BAD_REQUEST;
             return err_set(e, code, "query parameter '%s' %s", key, what.detail);
         }

@@ -8,9 +8,6 @@
 #include "common/json.h"
 #include "daemon/fetch/transfer_private.h"
 
-// Longest Retry-After in seconds that is still told from "for ever".
-#define MAX_RETRY_AFTER_S INT64_C(1000000000)
-
 static uint64_t received_on_wire(const struct transfer *t)
 {
     uint64_t most = 0;
@@ -95,21 +92,10 @@ static char *text_of(const struct buf *v)
     return text;
 }
 
-// RFC 9110 §10.2.3: seconds or a date.
 static int64_t retry_after_of(const struct buf *v)
 {
-    int64_t at = 0, seconds = 0;
-    if (v->len == 0) {
-        return 0;
-    }
-    for (size_t i = 0; i < v->len; i++) {
-        if (v->data[i] < '0' || v->data[i] > '9') {
-            return clock_parse_http_date(v->data, &at) == 0 ? at : 0;
-        }
-        seconds = seconds * 10 + (v->data[i] - '0');
-        seconds = seconds > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S : seconds;
-    }
-    return clock_wall_at() + seconds * 1000;
+    int64_t at = 0;
+    return v->len > 0 && clock_parse_retry_after(v->data, clock_wall_at(), &at) == 0 ? at : 0;
 }
 
 static int32_t ms_between(curl_off_t from_us, curl_off_t to_us)

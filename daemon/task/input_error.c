@@ -40,10 +40,10 @@ void input_pointer(char ret[128], const char *parent, const char *member)
         }
     }
     // Never cut a UTF-8 sequence in two: the pointer goes into JSON.
-    while (n > 0 && (ret[n - 1] & 0xC0) == 0x80 && n >= 120) {
+    while (n >= 120 && (ret[n - 1] & 0xC0) == 0x80) {
         n--;
     }
-    if (n > 0 && n >= 120 && (ret[n - 1] & 0xC0) == 0xC0) {
+    if (n >= 120 && (ret[n - 1] & 0xC0) == 0xC0) {
         n--;
     }
     ret[n] = '\0';

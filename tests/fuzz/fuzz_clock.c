@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Times, HTTP dates, durations and sizes from hostile text; what is a time is written and read back
-// the same.
+// Times, HTTP dates, Retry-After, durations and sizes from hostile text; what is a time is written
+// and read back the same.
+#include <stdbool.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/uuid.h"
 #include "fuzz.h"
+
+#define NOW_AT INT64_C(1800000000000)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -26,7 +29,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (clock_parse_duration(text, &ms) == 0) {
         FUZZ_CHECK(ms >= 0);
     }
-    clock_parse_http_date(text, &at);
+    bool is_date = clock_parse_http_date(text, &at) == 0;
+    bool is_number = text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
+    if (clock_parse_retry_after(text, NOW_AT, &again) == 0) {
+        FUZZ_CHECK(is_number ? again >= NOW_AT && again - NOW_AT <= INT64_C(1000000000000)
+                             : is_date && again == at);
+    } else {
+        FUZZ_CHECK(!is_number && !is_date);
+    }
     size_parse(text, &size);
     if (uuid_parse(text, id) == 0) {
         char formatted[UUID_TEXT_SIZE];

@@ -197,6 +197,15 @@ def test_the_same_key_with_another_body_is_rejected(api, url):
     assert_problem(api.post("/v1/batches", [url, url], key), 422, "idempotency_key_reused")
 
 
+def test_the_same_key_with_the_query_in_another_order(api, url):
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    first, again, other = (api.post(f"/v1/batches?{query}", [url], key) for query in (
+        "name=a&priority=3", "wait=0&priority=3&name=a", "name=a&priority=4"))
+    assert first.status == again.status == 202 and first.json()["id"] == again.json()["id"]
+    assert again.header("idempotency-replayed") == "true"
+    assert_problem(other, 422, "idempotency_key_reused")
+
+
 def test_the_same_key_for_lines(api, url):
     key = {"Idempotency-Key": str(uuid.uuid4())}
     text = f"{url}\n" * 1000

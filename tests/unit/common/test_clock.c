@@ -127,6 +127,32 @@ static void reads_what_it_writes(void **state)
     }
 }
 
+static void reads_retry_after(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t at;
+    } rows[] = {
+        {"0", 5000},
+        {"120", 125000},
+        {"0007", 12000},
+        {"1000000001", 1000000005000},
+        {"99999999999999999999999999", 1000000005000},
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 784111777000},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t at = -1;
+        assert_int_equal(clock_parse_retry_after(rows[i].text, 5000, &at), 0);
+        assert_int_equal(at, rows[i].at);
+    }
+    static const char *const bad[] = {"", " ", "-1", "+1", "1.5", "1s", "12 ", "soon"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        int64_t at;
+        assert_int_equal(clock_parse_retry_after(bad[i], 5000, &at), -1);
+    }
+}
+
 static void reads_http_dates(void **state)
 {
     (void)state;
@@ -260,10 +286,11 @@ static void the_clocks_move_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_rfc3339),   cmocka_unit_test(the_calendar_agrees_with_gmtime),
-        cmocka_unit_test(reads_rfc3339),    cmocka_unit_test(reads_what_it_writes),
-        cmocka_unit_test(reads_http_dates), cmocka_unit_test(reads_durations),
-        cmocka_unit_test(reads_sizes),      cmocka_unit_test(the_clocks_move_on),
+        cmocka_unit_test(writes_rfc3339),     cmocka_unit_test(the_calendar_agrees_with_gmtime),
+        cmocka_unit_test(reads_rfc3339),      cmocka_unit_test(reads_what_it_writes),
+        cmocka_unit_test(reads_http_dates),   cmocka_unit_test(reads_retry_after),
+        cmocka_unit_test(reads_durations),    cmocka_unit_test(reads_sizes),
+        cmocka_unit_test(the_clocks_move_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
