@@ -2,13 +2,15 @@
 // JSON in: a quick look at the bytes for what jansson would let pass or pay too much for (depth,
 // UTF-8, NUL), then jansson. Callable from any thread.
 //
-// jansson 2.14 goes on with what it has when a piece finds no memory: a string or a text then lacks
-// bytes. So its memory comes through here, where a failure is remembered for the thread that met
-// it.
+// jansson 2.14 goes on when a piece finds no memory: a text then lacks bytes, and where it reads a
+// string that lacks its closing quote, it reads and writes beyond it. So its memory comes through
+// here. What is read must not fail: where there is hardly enough it is not begun, and should it
+// lack all the same, the process ends. Else a failure is remembered for the thread that met it.
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
+#include "common/memory.h"
 #include "common/utf8.h"
 
 // Sets `e` to `what` and the place of byte `at`. A column counts characters, not bytes.
@@ -62,11 +64,22 @@ static int check_bytes(const char *text, size_t n, struct err *e)
     return 0;
 }
 
-static _Thread_local bool out_of_memory;
+// What reading takes of memory, about: [[],[],... takes the most.
+#define ROOM_PER_BYTE 40
+#define ROOM          8192
+
+static _Thread_local bool out_of_memory, reading;
+
+static bool is_there_room(size_t n)
+{
+    void *volatile room = malloc(n * ROOM_PER_BYTE + ROOM);
+    free(room);
+    return room != NULL;
+}
 
 static void *remembering_malloc(size_t n)
 {
-    void *p = malloc(n);
+    void *p = reading ? memory_demand(n) : malloc(n);
     out_of_memory = out_of_memory || p == NULL;
     return p;
 }
@@ -86,14 +99,14 @@ json_t *json_parse(const char *text, size_t n, struct err *e)
         fail_at(e, text, 0, "a byte order mark; the document must begin with a value");
         return NULL;
     }
-    json_error_t problem;
-    out_of_memory = false;
-    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
-    if (out_of_memory) {
-        json_decref(root);
+    if (!is_there_room(n)) {
         err_set(e, ERR_OVERLOADED, "no memory for the JSON document");
         return NULL;
     }
+    json_error_t problem;
+    reading = true;
+    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
+    reading = false;
     if (!root) {
         // jansson's own text may quote a large piece of the input.
         err_set(e, ERR_BAD_REQUEST, "the JSON is invalid at line %d column %d: %.200s",

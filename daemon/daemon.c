@@ -27,7 +27,7 @@
 #include "daemon/api/api.h"
 #include "daemon/fetch/fetch.h"
 #include "daemon/loop/loop.h"
-#include "daemon/loop/memory.h"
+#include "common/memory.h"
 #include "daemon/loop/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/store/reader.h"

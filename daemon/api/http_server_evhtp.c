@@ -14,7 +14,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/loop/memory.h"
+#include "common/memory.h"
 
 // How long accepting rests when there is no descriptor left.
 #define ACCEPT_REST_MS 250

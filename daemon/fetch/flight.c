@@ -135,7 +135,9 @@ void flight_release_slot(struct flight *f)
 void flight_leave(struct flight *f)
 {
     struct worker *w = f->worker;
-    HASH_DEL(w->flights, f);
+    if (TABLE_ADDED(f, hh)) { // not when it arrived from another worker and there was no memory
+        HASH_DEL(w->flights, f);
+    }
     heap_remove(&w->deadlines, &f->deadline);
     list_remove(&f->in_batch);
     batch_shares_review(&w->batches, f->batch);

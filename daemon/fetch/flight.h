@@ -134,7 +134,8 @@ void flight_on_marked(struct worker *w, const struct mark_sent *m);
 void flight_hop(struct flight *f);
 void flight_wait_for_host(struct flight *f, struct host *h); // of this worker
 void flight_arrive(struct worker *w, struct flight *f);      // RING_HOP
-void flight_host_known(struct worker *w, struct host *h);    // after a lookup: its hops go on
+// After a lookup the host's hops go on; without room for the host (NULL) they are given back.
+void flight_host_known(struct worker *w, const char *name, struct host *h);
 void flight_return_hops(
     struct worker *w,
     struct host *h); // the host is blocked for long: gives back what may be repeated

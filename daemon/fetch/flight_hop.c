@@ -143,15 +143,20 @@ static void find_host(struct flight *f)
     list_push_back(&l->waiting, &f->link);
 }
 
-void flight_host_known(struct worker *w, struct host *h)
+void flight_host_known(struct worker *w, const char *name, struct host *h)
 {
-    struct flight_lookup *l = find_lookup(w, h->name);
+    struct flight_lookup *l = find_lookup(w, name);
     if (!l) {
         return;
     }
     struct list *link;
     while ((link = list_pop_front(&l->waiting))) {
-        flight_wait_for_host(list_entry(link, struct flight, link), h);
+        struct flight *f = list_entry(link, struct flight, link);
+        if (h) {
+            flight_wait_for_host(f, h);
+        } else {
+            flight_give_back(f, FLIGHT_SHORTAGE_MS);
+        }
     }
     HASH_DEL(w->lookups, l);
     free(l);

@@ -62,7 +62,7 @@ static void on_message(void *ctx, struct message *m)
     list_init(&m->link);
     switch (m->kind) {
     case RING_WORK: worker_on_work(w, (const struct work *)m); break;
-    case RING_CLAIMED: worker_on_claimed(w, (const struct claimed *)m); break;
+    case RING_CLAIMED: worker_on_claimed(w, (struct claimed *)m); break;
     case RING_SENT_MARKED: flight_on_marked(w, (const struct mark_sent *)m); break;
     case RING_BATCH_HALT: worker_on_halt(w, (const struct batch_halt *)m); break;
     case RING_HOST_LIMITS: worker_on_limits(w, (const struct host_limits_changed *)m); break;

@@ -154,7 +154,7 @@ void worker_report_host(struct worker *w, struct host *h); // its block changed:
 
 // worker_claims.c
 void worker_on_work(struct worker *w, const struct work *m);
-void worker_on_claimed(struct worker *w, const struct claimed *m);
+void worker_on_claimed(struct worker *w, struct claimed *m);            // takes `back` out of it
 void worker_expect_retry(struct worker *w, struct host *h, int64_t at); // wall clock
 void worker_note_work(struct host *h); // there is something to claim
 void worker_claim(struct worker *w, struct host *h, const struct host_clock *now);

@@ -96,28 +96,17 @@ void worker_claim(struct worker *w, struct host *h, const struct host_clock *now
     outbox_put(&w->outbox, &m->msg);
 }
 
-static void release_one(struct worker *w, const struct task_ref *ref)
-{
-    struct release *m = release_new(1);
-    if (m) {
-        m->v[0] = *ref;
-        outbox_put(&w->outbox, &m->msg);
-    }
-}
-
-// False: it was given back.
+// False without memory.
 static bool take_in(struct worker *w, struct host *h, const struct claimed *m,
                     const struct claimed_task *t, size_t *size)
 {
     const struct claimed_batch *from = &m->batches[t->batch_at];
-    struct batch_share *batch =
-        w->draining ? NULL : batch_shares_get(&w->batches, from->batch, from->defaults);
+    struct batch_share *batch = batch_shares_get(&w->batches, from->batch, from->defaults);
     struct queued_task *q = batch ? queued_task_new(t, batch) : NULL;
     if (!q) {
         if (batch) {
             batch_shares_review(&w->batches, batch);
         }
-        release_one(w, &t->ref);
         return false;
     }
     q->host = h;
@@ -126,28 +115,44 @@ static bool take_in(struct worker *w, struct host *h, const struct claimed *m,
     return true;
 }
 
-void worker_on_claimed(struct worker *w, const struct claimed *m)
+// Takes what it can into the window; the others are in `back`.
+static uint32_t fill_window(struct worker *w, struct host *h, struct claimed *m)
+{
+    size_t size = 0;
+    uint32_t n = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        if (h && !w->draining && take_in(w, h, m, &m->tasks[i], &size)) {
+            n++;
+        } else {
+            m->back->v[m->back->n++] = m->tasks[i].ref;
+        }
+    }
+    worker_count_window(w, (int32_t)n);
+    if (n > 0) {
+        h->task_bytes = (uint32_t)(size / n);
+    }
+    return n;
+}
+
+void worker_on_claimed(struct worker *w, struct claimed *m)
 {
     struct host *h = worker_find_host(w, m->host);
+    uint32_t n = fill_window(w, h, m);
+    bool short_of_memory = n < m->n;
+    if (short_of_memory) {
+        outbox_put(&w->outbox, &m->back->msg);
+        m->back = NULL;
+        worker_want_turn(w);
+    }
     if (!h) {
-        for (size_t i = 0; i < m->n; i++) {
-            release_one(w, &m->tasks[i].ref);
-        }
         return;
     }
     int64_t now_ms = clock_monotonic_ms();
-    size_t size = 0;
-    int32_t n = 0;
-    for (size_t i = 0; i < m->n; i++) {
-        n += take_in(w, h, m, &m->tasks[i], &size) ? 1 : 0;
-    }
-    worker_count_window(w, n);
-    if (n > 0) {
-        h->task_bytes = (uint32_t)(size / (size_t)n);
-    }
     bool told = h->work == HOST_ASKED_TOLD;
-    h->work = told || m->more ? HOST_WORK : HOST_DRY;
-    h->claim_after_ms = n == 0 && !told ? now_ms + EMPTY_PAUSE_MS : 0;
+    h->work = told || m->more || short_of_memory ? HOST_WORK : HOST_DRY;
+    h->claim_after_ms = short_of_memory   ? now_ms + NO_MEMORY_PAUSE_MS
+                        : n == 0 && !told ? now_ms + EMPTY_PAUSE_MS
+                                          : 0;
     if (m->next_due_at > 0) {
         worker_expect_retry(w, h, m->next_due_at);
     }
@@ -244,13 +249,14 @@ void worker_on_work(struct worker *w, const struct work *m)
         struct host *h = worker_add_host(w, r, flight_host_wanted(w, r->name));
         if (!h) {
             missed = true;
+            flight_host_known(w, r->name, NULL);
             continue;
         }
         if (!missed) {
             missed_after = r->host;
         }
         told_of_work(w, h);
-        flight_host_known(w, h);
+        flight_host_known(w, r->name, h);
     }
     note_scan(w, m, missed, missed_after);
     if (missed) {
@@ -271,5 +277,7 @@ void worker_scan(struct worker *w)
     if (m) {
         w->scan = SCAN_ASKED;
         outbox_put(&w->outbox, &m->msg);
+    } else {
+        w->scan_next_ms = now_ms + NO_MEMORY_PAUSE_MS;
     }
 }

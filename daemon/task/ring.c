@@ -173,6 +173,7 @@ static void free_claimed(struct message *m)
     free(c->tasks);
     free(c->batches);
     task_arena_free(c->arena);
+    free(c->back);
     free(c);
 }
 
@@ -187,10 +188,12 @@ struct claimed *claimed_new(uint64_t host, size_t max_tasks)
         c->tasks = calloc(max_tasks, sizeof(c->tasks[0]));
         c->batches = calloc(max_tasks, sizeof(c->batches[0]));
         c->arena = task_arena_new();
-        if (c->tasks == NULL || c->batches == NULL || c->arena == NULL) {
+        c->back = release_new(max_tasks);
+        if (c->tasks == NULL || c->batches == NULL || c->arena == NULL || c->back == NULL) {
             free_claimed(&c->msg);
             return NULL;
         }
+        c->back->n = 0;
     }
     return c;
 }

@@ -210,6 +210,9 @@ struct claimed {
     struct claimed_task *tasks;
     struct claimed_batch *batches;
     struct task_arena *arena; // owns the strings
+    // For the tasks that the worker cannot take: made here, because lacking memory is why it
+    // cannot.
+    struct release *back; // owned; has room for all, n is 0
 };
 struct claimed *claimed_new(uint64_t host, size_t max_tasks); // room for so many; n is 0
 

@@ -15,7 +15,7 @@ enum allocation_source {
 
 // libidn2 has no hook: its one function that we call is taken over as a whole.
 
-// Without memory for libevent and libevhtp the process ends (daemon/loop/memory.h): they always get
+// Without memory for libevent and libevhtp the process ends (common/memory.h): they always get
 // it.
 
 // Before anything else: puts the hooks into libcurl, c-ares and SQLite.

@@ -196,6 +196,33 @@ static void rig_tell_host(struct rig *r, uint64_t host)
     mailbox_post(fetch_mailboxes(r->fetch)[rig_worker_of(name, n)], &m->msg);
 }
 
+static bool rig_has_work(const struct rig *r, uint64_t host)
+{
+    for (size_t i = 0; i < r->n_tasks; i++) {
+        if (r->tasks[i].host == host && r->tasks[i].state == RIG_READY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void rig_on_scan(struct rig *r, const struct host_scan *m)
+{
+    struct work *w = work_new(RIG_HOSTS);
+    w->scan_answer = true;
+    w->n = 0;
+    unsigned n = fetch_n_workers(r->fetch);
+    for (uint64_t host = m->after + 1; host <= RIG_HOSTS; host++) {
+        char name[16];
+        snprintf(name, sizeof name, "127.0.0.%d", (int)host);
+        if (rig_worker_of(name, n) == m->worker && rig_has_work(r, host)) {
+            w->v[w->n++] = (struct host_record){
+                .host = host, .name = strdup(name), .limits = r->limits[host]};
+        }
+    }
+    mailbox_post(fetch_mailboxes(r->fetch)[m->worker], &w->msg);
+}
+
 static void rig_give(struct claimed *c, const struct rig_task *t)
 {
     struct claimed_task *to = &c->tasks[c->n];
@@ -293,6 +320,7 @@ static bool rig_handle(struct rig *r, struct message *m)
 {
     switch (m->kind) {
     case RING_CLAIM: rig_on_claim(r, (struct claim *)m); return false;
+    case RING_SCAN: rig_on_scan(r, (struct host_scan *)m); return false;
     case RING_OUTCOME: rig_on_outcome(r, (struct outcome *)m); return true;
     case RING_RETRY: rig_on_retry(r, (struct retry_later *)m); return true;
     case RING_RELEASE: rig_on_release(r, (struct release *)m); return false;
@@ -418,11 +446,8 @@ static inline void rig_set_url(struct rig_task *t, const char *url)
 static void rig_tell(struct rig *r)
 {
     for (uint64_t host = 1; host <= RIG_HOSTS; host++) {
-        for (size_t i = 0; i < r->n_tasks; i++) {
-            if (r->tasks[i].host == host && r->tasks[i].state == RIG_READY) {
-                rig_tell_host(r, host);
-                break;
-            }
+        if (rig_has_work(r, host)) {
+            rig_tell_host(r, host);
         }
     }
 }
@@ -444,7 +469,7 @@ static void rig_run(struct rig *r, int64_t ms)
         assert_true(condition);                                                                    \
     } while (0)
 
-static void rig_finish(struct rig *r)
+static inline void rig_finish(struct rig *r)
 {
     rig_until(r, r->n_ended == r->n_tasks);
     rig_until(r, r->running == 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/loop/memory.h"
+#include "common/memory.h"
 
 #include <stdlib.h>
 #include <unistd.h>
