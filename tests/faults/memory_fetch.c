@@ -67,11 +67,14 @@ static bool meet(long n, bool once)
     allocations_fail(ALLOCATIONS_OURS, n, !once);
     rig_tell(r);
     bool met = false;
-    int64_t began = clock_monotonic_ms(), end = began + RIG_DEADLINE_MS;
+    int64_t end = clock_monotonic_ms() + RIG_DEADLINE_MS, until = INT64_MAX;
     while (r->n_ended < r->n_tasks && clock_monotonic_ms() < end) {
         rig_run(r, 2);
-        met |= allocations_failed() > 0;
-        if (!once && clock_monotonic_ms() - began > AWHILE_MS) {
+        if (!met && allocations_failed() > 0) {
+            met = true;
+            until = clock_monotonic_ms() + AWHILE_MS;
+        }
+        if (!once && clock_monotonic_ms() > until) {
             allocations_fail(0, 0, false);
         }
         offer_again(r);

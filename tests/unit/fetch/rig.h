@@ -216,8 +216,8 @@ static void rig_on_scan(struct rig *r, const struct host_scan *m)
         char name[16];
         snprintf(name, sizeof name, "127.0.0.%d", (int)host);
         if (rig_worker_of(name, n) == m->worker && rig_has_work(r, host)) {
-            w->v[w->n++] = (struct host_record){
-                .host = host, .name = strdup(name), .limits = r->limits[host]};
+            w->v[w->n++] =
+                (struct host_record){.host = host, .name = strdup(name), .limits = r->limits[host]};
         }
     }
     mailbox_post(fetch_mailboxes(r->fetch)[m->worker], &w->msg);
