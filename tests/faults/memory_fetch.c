@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
+
 #include "tests/faults/allocations.h"
 #include "tests/faults/options.h"
 #include "tests/unit/fetch/rig.h"
@@ -94,6 +96,7 @@ int main(int argc, char **argv)
 {
     struct options o = {.cycles = 60, .seed = 1};
     options_read(&o, argc, argv);
+    signal(SIGPIPE, SIG_IGN); // as the daemon has it
     allocations_hook();
     allocations_spare(true);
     for (int once = 0; once < 2; once++) {
