@@ -21,6 +21,7 @@ static void content_types_of_submissions(void **state)
         {"application/json", SUBMISSION_JSON},
         {"APPLICATION/JSON ; Charset=UTF-8", SUBMISSION_JSON},
         {"application/json; charset=\"utf-8\"", SUBMISSION_JSON},
+        {"application/json; charset=utf8", SUBMISSION_JSON},
         {"application/json; charset=utf-16", -1},
         {"application/x-ndjson", SUBMISSION_NDJSON},
         {"application/jsonl", SUBMISSION_NDJSON},
