@@ -148,7 +148,11 @@ enum sink_status sink_write(struct sink *s, const void *p, size_t n)
 int sink_finish(struct sink *s, struct body *ret, uint8_t ret_sha256[32])
 {
     bool spilled = s->fd >= 0;
-    if (EVP_DigestFinal_ex(s->digest, ret_sha256, NULL) != 1 || (spilled && flush(s) < 0)) {
+    if (EVP_DigestFinal_ex(s->digest, ret_sha256, NULL) != 1) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (spilled && flush(s) < 0) {
         return -1;
     }
     *ret = (struct body){.data = spilled ? NULL : s->data, .fd = s->fd, .size = s->size};

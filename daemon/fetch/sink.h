@@ -36,7 +36,7 @@ void sink_begin(struct sink *s, const struct body_budget_ops *budget, const char
                 size_t memory_max);
 enum sink_status sink_write(struct sink *s, const void *p, size_t n);
 // Hands the body over and gives its bytes back to the budget: who keeps it from here on accounts
-// for it. -1 if hashing or writing fails.
+// for it. -1 with errno if hashing or writing fails.
 int sink_finish(struct sink *s, struct body *ret, uint8_t ret_sha256[32]);
 // Throws the body away and gives its bytes back to the budget.
 void sink_discard(struct sink *s);

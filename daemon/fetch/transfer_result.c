@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From the end of an exchange to its result. Worker thread only. Called once a transfer, after
 // libcurl has let go of it.
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,10 +93,11 @@ static char *text_of(const struct buf *v)
     return text;
 }
 
+// A date that has passed is that of another clock, and says nothing.
 static int64_t retry_after_of(const struct buf *v)
 {
-    int64_t at = 0;
-    return v->len > 0 && clock_parse_retry_after(v->data, clock_wall_at(), &at) == 0 ? at : 0;
+    int64_t at = 0, now = clock_wall_at();
+    return v->len > 0 && clock_parse_retry_after(v->data, now, &at) == 0 && at >= now ? at : 0;
 }
 
 static int32_t ms_between(curl_off_t from_us, curl_off_t to_us)
@@ -170,9 +172,10 @@ void transfer_result_make(struct transfer *t, CURLcode code, struct transfer_res
     }
     *ret = (struct transfer_result){.sent = t->request_ms > 0, .sent_ms = t->request_ms};
     body_init(&ret->body);
-    if (fill_head(t, ret) < 0 || fill_body(t, ret) < 0) {
+    bool has_head = fill_head(t, ret) == 0;
+    if (!has_head || fill_body(t, ret) < 0) {
         t->verdict = (struct verdict){TASK_INTERNAL, true};
-        t->why = "No memory for the result";
+        t->why = has_head ? strerror(errno) : "No memory for the result";
     }
     ret->error = t->verdict.error;
     ret->local_shortage = t->verdict.local_shortage;

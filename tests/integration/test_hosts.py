@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A host is never pushed past its limits: concurrency, delay, rate and Retry-After, measured at the server across
 all batches (promise 5)."""
+from datetime import datetime
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -91,6 +93,24 @@ def test_retry_after_stops_the_whole_host(api, origin, host, kind):
     others = starts(origin, f"/ok?after-{key}") + starts(origin, f"/retry-after/2/{key}")[1:]
     assert min(others) - asked >= 1.9
     assert api.results(first["id"])[0]["attempts"] == 2
+
+
+DAY = 86400
+MINUTE = (60, 66)  # without a hint, with jitter
+
+
+@pytest.mark.parametrize("value, between", [
+    ("30", (30, 30)), ("0", (0, 0)), ("86400", (DAY, DAY)), ("86401", (DAY, DAY)), ("9" * 30, (DAY, DAY)),
+    ("Fri, 31 Dec 9999 23:59:59 GMT", (DAY, DAY)), ("Thu, 01 Jan 1970 00:00:00 GMT", MINUTE), ("-30", MINUTE), ("1.5", MINUTE),
+    ("soon", MINUTE), ("", MINUTE), ("30, 40", MINUTE), ("0x1e", MINUTE), ("30 s", MINUTE), ("30|40", (30, 30)),
+])
+def test_a_retry_after_that_says_nothing_sensible_counts_as_none(api, origin, host, value, between):
+    url = origin.url(f"/asks-to-wait?value={quote(value)}", host)
+    before = time.time()
+    assert api.run({"tasks": [{"url": url, "retry": {"max_attempts": 1}}]})[0]["status"] == 429
+    until = None if between[1] == 0 else eventually(lambda: api.host(host)["blocked_until"], 2)
+    seconds = datetime.fromisoformat(until).timestamp() - before if until else 0
+    assert between[0] <= seconds + 0.1 and seconds <= between[1] + 5, until
 
 
 def test_redirects_keep_the_limits_of_the_host_they_lead_to(api, origin, hosts):

@@ -160,6 +160,12 @@ async def retry_after(x):
     await x.reply(int(x.request.query.get("status", 429)), "later\n", [("Retry-After", value)])
 
 
+@play("asks-to-wait")
+async def asks_to_wait(x):
+    """/asks-to-wait?value=V: 429 with exactly that Retry-After; "V|W" is two of them."""
+    await x.reply(429, "later\n", [("Retry-After", value) for value in x.request.query["value"].split("|")])
+
+
 @play("basic-auth")
 async def basic_auth(x):
     await x.reply(401, "who are you?\n", [("WWW-Authenticate", "Negotiate"),
