@@ -11,7 +11,7 @@ import struct
 
 from exchange import IDLE_LIMIT_S, put, send_paced
 
-DATA, HEADERS, _PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 NO_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED = 0, 2, 7, 8, 11, 13
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 PREFACE_BYTES = 24
@@ -52,10 +52,10 @@ class Http2:
     async def send(self, *frames):
         await send_paced(self._stream, b"".join(frames), self._pace, self._random)
 
-    async def flood(self, frames):
+    async def flood(self, frames, pause_s=0):
         while True:
             await put(self._stream, frames)
-            await asyncio.sleep(0)  # others have their turn, too
+            await asyncio.sleep(pause_s)  # others have their turn, too
 
     async def serve(self):
         await self._reader.readexactly(PREFACE_BYTES)
@@ -183,6 +183,16 @@ async def reset_after_answer(a):
     await a.send(a.whole(), a.reset(NO_ERROR))
 
 
+@play
+async def reset_in_endless_body(a):
+    await a.send(a.headers(), a.data(b"abc", end=False), a.reset(CANCEL))
+
+
+@play
+async def reset_to_calm(a):
+    await a.send(a.reset(ENHANCE_YOUR_CALM))
+
+
 # -- connections that wind down -----------------------------------------------------------------
 @play
 async def goaway_once(a):
@@ -211,6 +221,26 @@ async def goaway_in_body(a):
     await a.send(a.headers(200, (b"content-length", b"100")), a.data(b"abc", end=False),
                  a.goaway(a.stream, INTERNAL_ERROR))
     a.hang_up()
+
+
+@play
+async def goaway_then_all(a):
+    """No new requests, but this one is answered to its end."""
+    await a.send(a.headers(), a.data(b"h", end=False), a.goaway(a.stream, NO_ERROR))
+    await asyncio.sleep(0.05)
+    await a.send(a.data(b"i\n"))
+
+
+@play
+async def goaway_in_endless_body(a):
+    await a.send(a.headers(), a.data(b"abc", end=False), a.goaway(a.stream, INTERNAL_ERROR))
+    a.hang_up()
+
+
+@play
+async def goaway_for_a_stream_to_come(a):
+    """Announced long before, as graceful shutdowns are."""
+    await a.send(a.goaway(0x7fffffff, NO_ERROR), a.whole())
 
 
 @play
@@ -303,6 +333,29 @@ async def hpack_bomb(a):
     value = b"v" * 3900
     stored = b"\x40\x06x-bomb\x7f" + bytes([(len(value) - 127) % 128 | 128, (len(value) - 127) // 128]) + value
     await a.send(frame(HEADERS, END_HEADERS, a.stream, block(200) + stored + b"\xbe" * 12000), a.data(b"hi\n"))
+
+
+@play
+async def endless_empty_data(a):
+    await a.send(a.headers())
+    await a.flood(a.data(b"", end=False) * 100, pause_s=0.05)
+
+
+@play
+async def endless_priorities(a):
+    await a.flood(frame(PRIORITY, 0, a.stream + 2, bytes(4) + b"\x10") * 100, pause_s=0.05)
+
+
+@play
+async def endless_settings(a):
+    await a.flood(frame(SETTINGS, 0, 0) * 100, pause_s=0.05)
+
+
+@play
+async def endless_padding(a):
+    """255 bytes of padding around each byte."""
+    await a.send(a.headers())
+    await a.flood(frame(DATA, 8, a.stream, b"\xffe" + bytes(255)) * 60)
 
 
 @play
@@ -399,6 +452,33 @@ async def data_after_end(a):
 @play
 async def headers_on_idle_stream(a):
     await a.send(frame(HEADERS, END_HEADERS | END_STREAM, a.stream + 10, block(200)))
+
+
+@play
+async def frame_too_large_of_a_length(a):
+    await a.send(a.headers(200, (b"content-length", b"20000")), a.data(b"x" * 20000))
+
+
+@play
+async def trailers_with_status(a):
+    await a.send(a.headers(), a.data(b"hi\n", end=False),
+                 frame(HEADERS, END_HEADERS | END_STREAM, a.stream, block(404)))
+
+
+@play
+async def trailers_without_end(a):
+    await a.send(a.headers(), a.data(b"hi\n", end=False),
+                 frame(HEADERS, END_HEADERS, a.stream, field(b"x-last", b"yes")), a.data(b"more"))
+
+
+@play
+async def ends_with_headers_of_a_length(a):
+    await a.send(a.headers(200, (b"content-length", b"3"), end=True))
+
+
+@play
+async def no_content_with_body(a):
+    await a.send(a.headers(204), a.data(b"hi\n"))
 
 
 @play
