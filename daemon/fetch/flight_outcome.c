@@ -88,8 +88,8 @@ static void post_retry(struct flight *f, struct transfer_result *r, int64_t at, 
     fill_attempt(f, r, &m->attempt);
     m->not_before_at = at;
     m->counts = counts;
-    // Elsewhere, after a redirect, the host's worker hears of it from the store, a little later.
     struct host *h = worker_find_host(f->worker, m->ref.host);
+    m->elsewhere = !h; // after a redirect
     if (h) {
         worker_expect_retry(f->worker, h, at);
     }

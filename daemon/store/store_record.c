@@ -229,7 +229,8 @@ int record_retry(struct store *s, const struct retry_later *m)
         return -1;
     }
     uint64_t host = m->ref.host;
-    return not_before <= s->back.retries_told_at ? notify_hosts(s, &host, 1, false) : 0;
+    bool unknown = m->elsewhere || not_before <= s->back.retries_told_at;
+    return unknown ? notify_hosts(s, &host, 1, false) : 0;
 }
 
 int record_sent(struct store *s, struct mark_sent *m)

@@ -226,8 +226,9 @@ struct retry_later {
     struct task_ref ref;
     struct attempt attempt;
     int64_t not_before_at;
-    bool counts; // false: a local shortage (file descriptors, memory): no attempt is recorded or
-                 // counted
+    bool counts;    // false: a local shortage (file descriptors, memory): no attempt is recorded or
+                    // counted
+    bool elsewhere; // it ended at a worker that does not hold its host: the host's is to be told
 };
 struct retry_later *retry_later_new(const struct task_ref *ref);
 

@@ -192,6 +192,30 @@ static void a_retry_waits_for_its_time(void **state)
     release_message(c);
 }
 
+// After a redirect it ends at another host's worker, which cannot know when to claim it again.
+static void a_retry_that_ended_elsewhere_is_told_at_once(void **state)
+{
+    struct fixture *f = *state;
+    submit_batch(f, (struct submit){.n = 1, .host = "a.test"});
+    struct claimed *c = claim_tasks(f, "a.test", 1, 1);
+    unsigned worker;
+    uint64_t host = host_id(f, "a.test", &worker);
+    struct retry_later *r = retry_later_new(&c->tasks[0].ref);
+    assert_non_null(r);
+    int64_t due = clock_wall_at() + 60000;
+    r->not_before_at = due;
+    r->elsewhere = true;
+    release_message(c);
+    mailbox_post(store_mailbox(f->store), &r->msg);
+    struct work *w = take(&f->worker[worker], RING_WORK);
+    assert_int_equal(w->v[0].host, host);
+    release_message(w);
+    c = claim_tasks(f, "a.test", 1, 1);
+    assert_int_equal(c->n, 0);
+    assert_int_equal(c->next_due_at, due);
+    release_message(c);
+}
+
 static void a_due_retry_goes_before_fresh_tasks_and_survives_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -287,6 +311,7 @@ int main(void)
         TEST(a_batchs_own_concurrency_holds_over_all_hosts),
         TEST(a_limited_batch_gives_one_task_to_a_busy_host_that_gets_nothing_else),
         TEST(a_retry_waits_for_its_time),
+        TEST(a_retry_that_ended_elsewhere_is_told_at_once),
         TEST(a_due_retry_goes_before_fresh_tasks_and_survives_a_restart),
         TEST(a_batch_starts_at_its_not_before),
         TEST(a_scan_finds_every_host_with_work_once),
