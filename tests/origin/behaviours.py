@@ -87,7 +87,7 @@ CONNECTIONS = {
     "resets before the reply": passes("/reset", "connection_reset"),
     "resets inside the body": passes("/reset-in-body", "connection_reset", 200, size=3),
     "refuses connections": passes("/", "connect_refused", port="closed"),
-    "drops connection attempts": passes("/", "connect_timeout", port="blackhole", options={"connect_timeout_ms": 700}),
+    "drops connection attempts": passes("/", "connect_timeout", port="blackhole", options={"connect_timeout_ms": 3000}),
     "closes a kept connection as it is used again": succeeds("/hang-up-on-reuse/fin", size=7, reused=False),
     "resets a kept connection as it is used again": succeeds("/hang-up-on-reuse/rst", size=7, reused=False),
 }
@@ -372,7 +372,7 @@ TLS = {
     "TLS, expired": fails("/ok", "tls_verify", port="tls_expired"),
     "TLS, wrong host": fails("/ok", "tls_verify", port="tls_wrong_host"),
     "TLS asked of a plain server": passes("/ok", "tls_handshake", port="tls_plain"),
-    "TLS handshake stalls": passes("/ok", "connect_timeout", port="tls_stall", options={"connect_timeout_ms": 700}),
+    "TLS handshake stalls": passes("/ok", "connect_timeout", port="tls_stall", options={"connect_timeout_ms": 3000}),
     "TLS handshake cut": passes("/ok", "tls_handshake", port="tls_close"),
     "TLS handshake cut in a record": passes("/ok", "tls_handshake", port="tls_half"),
     "TLS handshake of garbage": passes("/ok", "tls_handshake", port="tls_garbage"),
