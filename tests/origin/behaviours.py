@@ -460,7 +460,6 @@ HTTP2 = {
     "HTTP/2, headers that cannot be decoded": h2("bad-hpack", passes, "empty_reply", codes=LOST),
     "HTTP/2, a frame too large, with a length": h2("frame-too-large-of-a-length", passes, "truncated_body", 200,
                                                    statuses=(None, 200), codes=LOST),
-    "HTTP/2, trailers with a status": h2("trailers-with-status", fails, "http_protocol", statuses=(None, 200), size=range(4)),
     "HTTP/2, trailers that do not end": h2("trailers-without-end", fails, "http_protocol", statuses=(None, 200), size=range(4)),
     "HTTP/2, ends with headers that name a length": h2("ends-with-headers-of-a-length", fails, "http_protocol"),
     "HTTP/2, 204 with a body": h2("no-content-with-body", fails, "http_protocol", statuses=(None, 204), size=range(4)),

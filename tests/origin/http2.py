@@ -460,12 +460,6 @@ async def frame_too_large_of_a_length(a):
 
 
 @play
-async def trailers_with_status(a):
-    await a.send(a.headers(), a.data(b"hi\n", end=False),
-                 frame(HEADERS, END_HEADERS | END_STREAM, a.stream, block(404)))
-
-
-@play
 async def trailers_without_end(a):
     await a.send(a.headers(), a.data(b"hi\n", end=False),
                  frame(HEADERS, END_HEADERS, a.stream, field(b"x-last", b"yes")), a.data(b"more"))
