@@ -131,7 +131,14 @@ static void finish(struct transfer *t, CURLcode code)
     on_done(ctx, &result);
 }
 
-// Nothing was sent on the connection that libcurl had chosen, and that is closed now.
+// The kept connection that libcurl had chosen says something unasked; or it died under the request,
+// and another transfer has taken the host's pin out of libcurl's table meanwhile.
+static bool wants_new_connection(const struct transfer *t, CURLcode code)
+{
+    return t->stale || (code == CURLE_COULDNT_RESOLVE_HOST && !t->decided && t->request_ms > 0 &&
+                        t->n_sockets == 0 && t->head.bytes == 0);
+}
+
 static int begin_again(struct transfer *t)
 {
     t->plain_for = 0;
@@ -140,6 +147,7 @@ static int begin_again(struct transfer *t)
         return -1;
     }
     t->stale = false;
+    t->request_ms = 0;
     return 0;
 }
 
@@ -148,10 +156,10 @@ static void on_curl_done(void *ctx, CURL *easy, CURLcode code)
     struct transfer *t = NULL;
     (void)ctx;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
-    if (t->stale && begin_again(t) == 0) {
-        return;
-    }
-    if (t->stale) {
+    if (wants_new_connection(t, code)) {
+        if (begin_again(t) == 0) {
+            return;
+        }
         transfer_decide_shortage(t, "No memory to ask again on a new connection");
     }
     finish(t, code);
