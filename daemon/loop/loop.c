@@ -31,6 +31,7 @@ struct loop {
     struct service *services;
     struct mailbox *own; // stops come through here, and beats are asked for
     _Atomic int64_t lag_us;
+    atomic_bool stopping;
 };
 
 static void free_message(struct message *m)
@@ -108,6 +109,10 @@ void loop_callback_end(struct loop *l, int64_t since_us, const char *what)
         log_debug("slow callback loop=%s callback=%s duration_ms=%lld", l->name, what,
                   (long long)(us / 1000));
     }
+    // Others may be due in this round, and take long: a stop does not wait for them.
+    if (atomic_load_explicit(&l->stopping, memory_order_relaxed)) {
+        event_base_loopbreak(l->base);
+    }
 }
 
 static void on_mailbox(evutil_socket_t fd, short what, void *arg)
@@ -152,11 +157,13 @@ int loop_serve_mailbox(struct loop *l, struct mailbox *mb, loop_message_fn *fn,
 
 void loop_run(struct loop *l)
 {
+    atomic_store(&l->stopping, false); // a stop asked for before is in the mailbox
     event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
 }
 
 void loop_stop(struct loop *l)
 {
+    atomic_store(&l->stopping, true);
     struct message *m = calloc(1, sizeof(*m));
     if (m != NULL) {
         m->free = free_message;

@@ -179,6 +179,35 @@ static void a_timer_fires_once_and_may_set_itself_again(void **state)
     loop_free(&t.loop);
 }
 
+struct halves {
+    struct loop *loop;
+    int fired;
+};
+
+static void stop_at_the_first(void *ctx)
+{
+    struct halves *h = ctx;
+    h->fired++;
+    loop_stop(h->loop);
+}
+
+static void a_stop_does_not_wait_for_what_is_due_in_the_same_round(void **state)
+{
+    (void)state;
+    struct halves h = {.fired = 0};
+    struct timer timers[2];
+    assert_int_equal(loop_new("test", NULL, &h.loop), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(timer_init(&timers[i], h.loop, stop_at_the_first, &h, NULL), 0);
+        timer_set_ms(&timers[i], 0);
+    }
+    loop_run(h.loop);
+    assert_int_equal(h.fired, 1);
+    timer_done(&timers[0]);
+    timer_done(&timers[1]);
+    loop_free(&h.loop);
+}
+
 static void every_metric_has_a_name_and_help(void **state)
 {
     (void)state;
@@ -196,6 +225,7 @@ int main(void)
         cmocka_unit_test(unhandled_messages_are_freed_with_the_mailbox),
         cmocka_unit_test(a_loop_loses_nothing_that_many_threads_post),
         cmocka_unit_test(a_timer_fires_once_and_may_set_itself_again),
+        cmocka_unit_test(a_stop_does_not_wait_for_what_is_due_in_the_same_round),
         cmocka_unit_test(every_metric_has_a_name_and_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
