@@ -143,6 +143,7 @@ static int begin_again(struct transfer *t)
 {
     t->plain_for = 0;
     curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_RESOLVE, t->resolve); // it puts pins in once only
     if (curl_loop_add(t->engine->curl, t->easy) < 0) {
         return -1;
     }
