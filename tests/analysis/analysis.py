@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 
+TIMED_OUT = 124  # the exit status of timeout
 SCRATCH = tempfile.NamedTemporaryFile(suffix=".o")
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 OURS = ("common/", "config/", "daemon/", "client/")
@@ -138,10 +139,10 @@ def reason_for(found):
 def run(tool, build, limit_s, name, command):
     """The findings in one file, and the end of the output of a tool that failed without one. None, None: it took
     too long."""
-    try:
-        done = subprocess.run(TOOLS[tool](build, name, command), cwd=TOP, text=True, capture_output=True,
-                              timeout=limit_s)
-    except subprocess.TimeoutExpired:
+    # timeout ends the compiler that the driver has started, too.
+    done = subprocess.run(["timeout", str(limit_s), *TOOLS[tool](build, name, command)], cwd=TOP, text=True,
+                          capture_output=True)
+    if done.returncode == TIMED_OUT:
         return None, None
     found = {}
     for line in (done.stdout + done.stderr).split("\n"):
