@@ -42,7 +42,9 @@ static void free_message(struct message *m)
 static void on_own_message(void *ctx, struct message *m)
 {
     struct loop *l = ctx;
-    event_base_loopbreak(l->base);
+    if (atomic_load(&l->stopping)) { // else it woke a run that has ended without it
+        event_base_loopbreak(l->base);
+    }
     free_message(m);
 }
 
@@ -157,8 +159,10 @@ int loop_serve_mailbox(struct loop *l, struct mailbox *mb, loop_message_fn *fn,
 
 void loop_run(struct loop *l)
 {
-    atomic_store(&l->stopping, false); // a stop asked for before is in the mailbox
-    event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    if (!atomic_load(&l->stopping)) {
+        event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    }
+    atomic_store(&l->stopping, false);
 }
 
 void loop_stop(struct loop *l)

@@ -25,8 +25,8 @@ struct event_base *loop_base(struct loop *l);
 int loop_serve_mailbox(struct loop *l, struct mailbox *mb, loop_message_fn *fn,
                        void (*after)(void *ctx), void *ctx, struct err *e);
 
-void loop_run(struct loop *l);  // until loop_stop
-void loop_stop(struct loop *l); // any thread
+void loop_run(struct loop *l);  // until loop_stop, at once if that came first
+void loop_stop(struct loop *l); // ends one run; any thread
 
 // Longest time one callback held the loop, in microseconds, since the last call. Any thread.
 int64_t loop_take_lag_us(struct loop *l);
