@@ -234,12 +234,13 @@ static void a_silent_server_delays_nobody_else(void **state)
     assert_int_equal(TASK_DNS_TEMPORARY, silent.r.error);
 }
 
-static void ask_silent_names(struct fixture *f, unsigned n, struct answer *a)
+static void ask_silent_names(struct fixture *f, unsigned n, struct answer *a,
+                             struct resolver_lookup **ret)
 {
     char name[32];
     for (unsigned i = 0; i < n; i++) {
         snprintf(name, sizeof name, "silent-%u.test", i);
-        ask(f, name, a);
+        ret[i] = ask(f, name, a);
     }
 }
 
@@ -247,21 +248,26 @@ static void a_burst_of_names_is_asked_in_portions(void **state)
 {
     struct fixture *f = *state;
     struct answer silent = {.n = 0};
+    struct resolver_lookup *lookups[250];
     resolver_free(&f->resolver);
     start_resolver(f, 60000);
-    ask_silent_names(f, 250, &silent);
+    ask_silent_names(f, 250, &silent, lookups);
     for (int i = 0; i < 1000 && f->server->n_asked < 100; i++) {
         turn(f, 10);
     }
     turn(f, 50);
     assert_int_equal(100, f->server->n_asked);
+    for (int i = 0; i < 250; i++) {
+        resolver_cancel(&lookups[i]);
+    }
 }
 
 static void a_burst_of_silent_names_holds_others_back_for_moments(void **state)
 {
     struct fixture *f = *state;
     struct answer silent = {.n = 0};
-    ask_silent_names(f, 150, &silent);
+    struct resolver_lookup *lookups[150];
+    ask_silent_names(f, 150, &silent, lookups);
     assert_int_equal(TASK_OK, resolve(f, "a-1.test").error);
     assert_true(silent.n < 150);
     wait_for(f, &silent, 150);
