@@ -253,6 +253,8 @@ static void check_dns(struct doctor *d)
                     "on the daemon's machine look at /etc/resolv.conf, or at fetch.resolver in "
                     "gatherd.conf",
                     "%.0f of the daemon's %.0f lookups failed", failed, sent);
+    } else if (sent < 1) {
+        doctor_ok(d, "dns", "the daemon has looked no name up yet");
     } else {
         doctor_ok(d, "dns", "%.0f of the daemon's %.0f lookups failed", failed, sent);
     }

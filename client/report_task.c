@@ -178,10 +178,11 @@ static void print_request(const struct output *out, const json_t *request)
     if (field_int(request, "body_size") > 0) {
         buf_printf(&text, " with a body of %s", body);
     }
-    buf_printf(&text, "; %s each, at most %" PRId64 " attempts, %" PRId64 " redirects, %s%s%s",
-               timeout, field_int(json_object_get(request, "retry"), "max_attempts"),
-               field_int(request, "max_redirects"), most,
-               field_true(request, "proxied") ? ", through a proxy" : "",
+    int64_t attempts = field_int(json_object_get(request, "retry"), "max_attempts");
+    int64_t redirects = field_int(request, "max_redirects");
+    buf_printf(&text, "; %s each, at most %" PRId64 " attempt%s, %" PRId64 " redirect%s, %s%s%s",
+               timeout, attempts, attempts == 1 ? "" : "s", redirects, redirects == 1 ? "" : "s",
+               most, field_true(request, "proxied") ? ", through a proxy" : "",
                json_is_false(json_object_get(request, "verify_tls")) ? ", any certificate" : "");
     output_field(out, "request", text.data ? text.data : "");
     json_array_foreach(json_object_get(request, "headers"), i, field)
