@@ -166,7 +166,10 @@ static int set_protocol(struct transfer *t, bool send_body)
     // connections.
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-    if (s->ca_file[0] && check(curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file)) < 0) {
+    // A proxy that is reached over TLS must prove itself, whatever the task says of the origin.
+    curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (s->ca_file[0] && (check(curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file)) < 0 ||
+                          check(curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, s->ca_file)) < 0)) {
         return -1;
     }
     return check(curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https"));

@@ -273,6 +273,26 @@ def test_a_proxy_that_refuses_a_tunnel(api, nginx, status):
     assert result["status"] is None and str(status) in result["error"]["message"], result
 
 
+@pytest.mark.parametrize("target", ["https", "http"])
+def test_a_proxy_is_reached_over_tls(api, folder, nginx, origin, target):
+    proxy = Proxy(tls=certificates.server_context(folder, "tls"))
+    url = f"https://localhost:{nginx['h1']}/who" if target == "https" else origin.url("/ok", "some.example")
+    result = one(api, url, proxy=proxy.url)
+    proxy.stop()
+    assert result["state"] == "succeeded", result
+    assert len(proxy.asked) == 1
+
+
+@pytest.mark.parametrize("verify_tls", [True, False])
+def test_a_proxy_that_cannot_prove_who_it_is_is_told_nothing(api, tmp_path, nginx, verify_tls):
+    certificates.make_certificate(tmp_path, "tls_self_signed")
+    proxy = Proxy(tls=certificates.server_context(tmp_path, "tls_self_signed"))
+    result = one(api, f"https://localhost:{nginx['h1']}/who", proxy=proxy.url, verify_tls=verify_tls)
+    proxy.stop()
+    assert (result["state"], result["error"]["code"]) == ("failed", "tls_verify"), result
+    assert proxy.asked == []
+
+
 def test_a_proxy_inside_must_be_allowed(own_daemon, origin, proxy):
     daemon = own_daemon({"fetch": {"allow_addresses": [], "resolver": [f"127.0.0.1:{origin.ports['dns']}"]}})
     task = {"url": "http://example.com/", "proxy": proxy.url, **ONCE}

@@ -10,13 +10,13 @@ GONE = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError,
 class Proxy:
     """Runs on a thread of its own until stop()."""
 
-    def __init__(self, refuse=None):
+    def __init__(self, refuse=None, tls=None):
         self.asked = []  # request lines
         self.refuse = refuse  # a status to refuse everything with
         self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls))
         self.port = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
