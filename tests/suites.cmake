@@ -20,7 +20,7 @@ endif()
 if(TARGET gatherd AND TARGET gather)
   # Tests that measure time or memory, or load both cores, run alone.
   set(codes ${CMAKE_CURRENT_BINARY_DIR}/codes)
-  set(alone crash idle fairness hosts politeness control)
+  set(alone idle fairness hosts politeness control)
   file(GLOB suites CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/integration/test_*.py")
   foreach(suite IN LISTS suites)
     get_filename_component(name ${suite} NAME_WE)
