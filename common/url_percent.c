@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Percent-encoding (RFC 3986 §2.1). Pure.
+#include "common/hex.h"
 #include "common/url.h"
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 long url_percent_decode(const char *text, size_t n, char *out)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/hex.h"
 #include "common/log.h"
 
 static void random_bytes(uint8_t *p, size_t n)
@@ -57,14 +58,6 @@ void uuid_format(const uint8_t id[UUID_SIZE], char ret[UUID_TEXT_SIZE])
     *p = '\0';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int uuid_parse(const char *text, uint8_t ret[UUID_SIZE])
 {
     if (strnlen(text, UUID_TEXT_SIZE) != UUID_TEXT_SIZE - 1) {
@@ -76,8 +69,8 @@ int uuid_parse(const char *text, uint8_t ret[UUID_SIZE])
         if (hyphen_before(i) && *p++ != '-') {
             return -1;
         }
-        int high = hex_value(p[0]);
-        int low = hex_value(p[1]);
+        int high = hex_lower_value(p[0]);
+        int low = hex_lower_value(p[1]);
         if (high < 0 || low < 0) {
             return -1;
         }

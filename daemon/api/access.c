@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/hex.h"
 #include "common/plain_file.h"
 
 #define HASH_SIZE  32
@@ -34,13 +35,6 @@ const char *scope_name(enum scope scope)
     return scopes[scope];
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 static int parse_hash(const char *text, uint8_t ret[HASH_SIZE])
 {
     static const char prefix[] = "sha256:";
@@ -52,7 +46,7 @@ static int parse_hash(const char *text, uint8_t ret[HASH_SIZE])
         return -1;
     }
     for (size_t i = 0; i < HASH_SIZE; i++) {
-        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+        int high = hex_lower_value(text[2 * i]), low = hex_lower_value(text[2 * i + 1]);
         if (high < 0 || low < 0) {
             return -1;
         }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "common/hex.h"
+
 // 15 hex digits stay below 2^60: no size overflows.
 #define SIZE_DIGITS_MAX 15
 
@@ -34,17 +36,6 @@ static int bad(struct http_body *b, enum err_code error, const char *detail)
 static int bad_chunk(struct http_body *b)
 {
     return bad(b, ERR_BAD_REQUEST, "the chunked body is malformed");
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static int on_size(struct http_body *b, char c)

@@ -2,21 +2,12 @@
 // The chunked transfer coding. Pure.
 #include "daemon/fetch/chunked.h"
 
+#include "common/hex.h"
+
 // Leading zeros included; libcurl takes no more either.
 #define MAX_DIGITS 16
 // Extensions mean nothing to anybody; servers that sign their chunks send a little beside much.
 #define MAX_EXCESS ((uint64_t)16 * 1024)
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static const char *read_digit(struct chunked *c, int value)
 {

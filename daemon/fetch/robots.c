@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "common/buf.h"
+#include "common/hex.h"
 #include "common/url.h"
 
 #define MAX_PATTERNS  (3 * ROBOTS_MAX_BYTES + ROBOTS_MAX_BYTES) // all %XX, and "/" before each
@@ -61,11 +62,6 @@ static bool is_reserved(unsigned char c)
     return c != '\0' && strchr(":/?#[]@!$&'()*+,;=", c) != NULL;
 }
 
-static int hex_value(unsigned char c)
-{
-    return isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
-}
-
 static void append_escaped(struct buf *out, unsigned char c)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -81,8 +77,7 @@ static void append_normal(struct buf *out, struct slice s, bool wild)
         bool escaped = false;
         if (c == '%' && i + 2 < s.n && isxdigit((unsigned char)s.p[i + 1]) &&
             isxdigit((unsigned char)s.p[i + 2])) {
-            c = (unsigned char)(hex_value((unsigned char)s.p[i + 1]) << 4 |
-                                hex_value((unsigned char)s.p[i + 2]));
+            c = (unsigned char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
             escaped = true;
             i += 2;
         }
