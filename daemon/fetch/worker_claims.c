@@ -138,8 +138,8 @@ void worker_on_claimed(struct worker *w, struct claimed *m)
 {
     struct host *h = worker_find_host(w, m->host);
     uint32_t n = fill_window(w, h, m);
-    bool short_of_memory = n < m->n;
-    if (short_of_memory) {
+    bool gives_back = n < m->n;
+    if (gives_back) {
         outbox_put(&w->outbox, &m->back->msg);
         m->back = NULL;
         worker_want_turn(w);
@@ -149,8 +149,8 @@ void worker_on_claimed(struct worker *w, struct claimed *m)
     }
     int64_t now_ms = clock_monotonic_ms();
     bool told = h->work == HOST_ASKED_TOLD;
-    h->work = told || m->more || short_of_memory ? HOST_WORK : HOST_DRY;
-    h->claim_after_ms = short_of_memory   ? now_ms + NO_MEMORY_PAUSE_MS
+    h->work = told || m->more || gives_back ? HOST_WORK : HOST_DRY;
+    h->claim_after_ms = gives_back        ? now_ms + NO_MEMORY_PAUSE_MS
                         : n == 0 && !told ? now_ms + EMPTY_PAUSE_MS
                                           : 0;
     if (m->next_due_at > 0) {

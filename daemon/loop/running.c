@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A table of marks, found by open addressing. A remembered task keeps its place for the process's
 // life and all such places are taken before any other, so that a task that enters again finds its
-// own before a free one. The file's blocks are reserved and its pages are locked in memory, so that
-// no access can fail for the disk's sake.
+// own before a free one. The file's blocks are reserved, so that no access can fail for want of
+// space.
 #include "daemon/loop/running.h"
 
 #include <errno.h>
