@@ -15,9 +15,9 @@ from .machine import BenchError, run_timed
 NEVER = "?not_before=2099-01-01T00:00:00Z"
 BATCH_MAX = 1000000
 PROBES = 50
+GROWTH_PROBES = 5  # one second each: other load on the machine changes a single one by a fifth
 SETTLE_S = 75  # the rates of the last minute are sampled for as long
 PEER_WAITERS = machine.TOP / "bench" / "peer_waiters.py"
-WAITERS = machine.TOP / "bench" / "waiters.py"
 
 
 def daemon(env, **sections):
@@ -213,8 +213,7 @@ def slow(env, record):
 def ask_waiters(env, pid, port, batch_id):
     """Seconds of the clients' answers (p50, p99, max), and the server's own processor time for one client."""
     cpu = machine.cpu_seconds(pid)
-    took = run_timed(["/usr/bin/python3", "-B", WAITERS, "--clients", env.options.clients, port, batch_id],
-                     env.options.timeout)
+    took = run_timed([env.waiters, env.options.clients, port, batch_id], env.options.timeout)
     return {**json.loads(took.output), "cpu": (machine.cpu_seconds(pid) - cpu) / env.options.clients}
 
 
@@ -254,7 +253,7 @@ def idle(env, record):
 
 
 def growth(env, record):
-    """The rate of the same batch in a database that has more and more results."""
+    """The rate of the same batch in a database that has more and more results, in the median of some such batches."""
     probe = min(env.options.count, 20000)
     with daemon(env) as d:
         recorded = 0
@@ -265,10 +264,14 @@ def growth(env, record):
                 n = min(mark - recorded, 100000)
                 d.fetch(env.nginx.urls("small", n), env.options.timeout)
                 recorded += n
-            rate = probe / d.fetch(env.nginx.urls("small", probe), env.options.timeout)
-            recorded += probe
+            cpu = machine.cpu_seconds(d.pid)
+            spans = [d.fetch(env.nginx.urls("small", probe), env.options.timeout) for _ in range(GROWTH_PROBES)]
+            cpu = (machine.cpu_seconds(d.pid) - cpu) / (probe * GROWTH_PROBES) * 1e6
+            rate = probe / statistics.median(spans)
+            recorded += probe * GROWTH_PROBES
             record("growth", f"rate after {mark:,} results", "gatherd", rate, "URLs/s")
-            env.progress(f"growth: {mark:,}: {rate:,.0f} URLs/s")
+            record("growth", f"CPU after {mark:,} results", "gatherd", cpu, "µs/URL", "less")
+            env.progress(f"growth: {mark:,}: {rate:,.0f} URLs/s, {cpu:.1f} µs of processor each")
         record("growth", "memory", "gatherd", machine.memory_kib(d.pid) / 1024, "MiB", "less")
         record("growth", "database", "gatherd", d.database_bytes() / recorded, "bytes/result", "less")
         log = (d.folder / "gatherd.db-wal").stat().st_size

@@ -174,6 +174,17 @@ static int send_stolen(struct evbuffer *output, struct buf *body)
     return 0;
 }
 
+// Hands the kernel at once what it takes; the rest, and any error, is left to the bufferevent.
+// Waiting for its turn to write would cost two changes of what epoll watches for each answer.
+static size_t send_at_once(struct http_conn *c, const struct buf *b)
+{
+    if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0) {
+        return 0;
+    }
+    ssize_t sent = send(bufferevent_getfd(c->bev), b->data, b->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent > 0 ? (size_t)sent : 0;
+}
+
 // Head and body in one piece, so that they leave in one write.
 int exchange_send_reply(struct http_conn *c, const struct http_reply *r, struct buf *body)
 {
@@ -185,7 +196,12 @@ int exchange_send_reply(struct http_conn *c, const struct http_reply *r, struct 
     if (copy && body->len > 0) {
         buf_append(&s->scratch, body->data, body->len);
     }
-    if (s->scratch.failed || evbuffer_add(output, s->scratch.data, s->scratch.len) != 0) {
+    if (s->scratch.failed) {
+        return -1;
+    }
+    size_t sent = copy ? send_at_once(c, &s->scratch) : 0;
+    size_t left = s->scratch.len - sent;
+    if (left > 0 && evbuffer_add(output, s->scratch.data + sent, left) != 0) {
         return -1;
     }
     return body && !copy ? send_stolen(output, body) : 0;

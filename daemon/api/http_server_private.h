@@ -143,7 +143,8 @@ static inline struct http_conn *conn_of(const struct http_exchange *x)
 struct http_conn *conn_new(struct http_server *s, struct evhtp_connection *evhtp,
                            struct bufferevent *bev, const struct sockaddr *peer);
 void conn_move(struct http_conn *c, enum conn_state to);
-void conn_kick(struct http_conn *c);   // conn_run in a later turn of the loop
+void conn_kick(struct http_conn *c);               // conn_run in a later turn of the loop
+void conn_yield(struct http_conn *c, int64_t now); // conn_run after a look at all descriptors
 void conn_settle(struct http_conn *c); // after any change from outside: destroys or arms the timer
 void conn_close(struct http_conn *c);  // at once; an open exchange is told
 void conn_destroy(struct http_conn *c);

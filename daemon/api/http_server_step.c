@@ -229,6 +229,10 @@ static bool step_flush(struct http_conn *c, int64_t now)
         c->text = NULL;
         c->text_cap = 0;
     }
+    if (evbuffer_get_length(input_of(c)) > 0) {
+        conn_yield(c, now); // others come first
+        return false;
+    }
     return true;
 }
 

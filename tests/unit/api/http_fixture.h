@@ -208,7 +208,7 @@ static void on_stream_request(struct work *w, bool fixed)
                       fixed ? (int64_t)w->left : -1, work_fill, w);
 }
 
-static void on_plain_request(struct http_exchange *x, const char *path)
+static void on_plain_request(struct fixture *f, struct http_exchange *x, const char *path)
 {
     if (strcmp(path, "/empty") == 0) {
         http_respond(x, &(struct http_answer){.status = 204}, NULL);
@@ -218,6 +218,13 @@ static void on_plain_request(struct http_exchange *x, const char *path)
     } else if (strcmp(path, "/split") == 0) {
         struct http_field evil = {"X-Origin", "a\r\nEvil: 1"};
         http_respond(x, &(struct http_answer){200, NULL, &evil, 1}, NULL);
+    } else if (strcmp(path, "/nap") == 0) { // the whole loop stands still
+        usleep((useconds_t)query_number(x) * 1000);
+        respond_text(x, 200, "awake");
+    } else if (strcmp(path, "/count") == 0) {
+        char text[16];
+        snprintf(text, sizeof(text), "count=%d", atomic_load(&f->requests));
+        respond_text(x, 200, text);
     } else if (strcmp(path, "/big") == 0) {
         struct buf b = BUF_INIT(1U << 24);
         size_t n = (size_t)query_number(x);
@@ -256,7 +263,7 @@ static void on_request(void *ctx, struct http_exchange *x)
         struct work *w = work_new(f, x);
         http_stream_start(x, &(struct http_answer){200, "text/plain", NULL, 0}, -1, work_cut, w);
     } else {
-        on_plain_request(x, path);
+        on_plain_request(f, x, path);
     }
 }
 

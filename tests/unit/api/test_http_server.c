@@ -178,6 +178,35 @@ static void pipelined_requests_are_answered_in_order(void **state)
     buf_done(&out);
 }
 
+static void a_pipelining_client_lets_others_in(void **state)
+{
+    struct fixture *f = *state;
+    struct buf in = BUF_INIT(1 << 16), out = BUF_INIT(1 << 20), other_out = BUF_INIT(1 << 16);
+    buf_append_str(&in, "GET /nap?100 HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < 100; i++) {
+        buf_append_str(&in, "GET /item HTTP/1.1\r\n" HOST "\r\n");
+    }
+    buf_append_str(&in, "GET /last HTTP/1.1\r\n" HOST CLOSE "\r\n");
+    int other = client_open(f);
+    client_send(other, "GET /first HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(client_read(other, "/first", &other_out), CLIENT_FOUND);
+    int before = atomic_load(&f->requests);
+    int fd = client_open(f);
+    client_send_n(fd, in.data, in.len);
+    assert_true(reaches(&f->requests, before + 1, 5000));
+    client_send(other, "GET /count HTTP/1.1\r\n" HOST "\r\n"); // while the loop stands still
+    assert_int_equal(client_read(other, "count=", &other_out), CLIENT_FOUND);
+    assert_int_equal(client_read(fd, NULL, &out), CLIENT_EOF);
+    long seen = strtol(strstr(other_out.data, "count=") + 6, NULL, 10);
+    assert_in_range(seen - before, 2, 50);
+    assert_int_equal(count_of(&out, "HTTP/1.1 200 OK"), 102);
+    close(fd);
+    close(other);
+    buf_done(&in);
+    buf_done(&out);
+    buf_done(&other_out);
+}
+
 static void the_hundredth_request_may_be_the_last(void **state)
 {
     (void)state;
@@ -450,6 +479,7 @@ int main(void)
         CASE(the_cut_of_packets_changes_no_answer),
         CASE(a_request_byte_by_byte_is_answered),
         CASE(pipelined_requests_are_answered_in_order),
+        CASE(a_pipelining_client_lets_others_in),
         cmocka_unit_test(the_hundredth_request_may_be_the_last),
         CASE(http_1_0_keeps_alive_only_if_asked),
         CASE(a_half_closed_client_is_answered),
