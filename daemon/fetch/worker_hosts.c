@@ -66,7 +66,8 @@ static bool may_evict(const struct host *h, int64_t now_us, bool needed)
 {
     const struct host_queue *q = &h->queue;
     struct host_wait wait;
-    if (q->in_flight > 0 || q->n_hops > 0 || is_asked(h) || !host_pace_rested(&q->pace, now_us)) {
+    if (q->in_flight > 0 || q->n_hops > 0 || q->n_parked > 0 || is_asked(h) ||
+        !host_pace_rested(&q->pace, now_us)) {
         return false;
     }
     if (host_queue_gate(q, now_us, &wait) == HOST_START) {

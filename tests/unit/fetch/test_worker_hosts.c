@@ -278,6 +278,24 @@ static void hosts_blocked_for_long_make_room(void **state)
     assert_int_not_equal(SCAN_NONE, a->w.scan); // they are found again later
 }
 
+// Its robots.txt is being fetched elsewhere, after a redirect: nothing of it is in flight here.
+static void a_host_at_which_flights_are_parked_makes_no_room(void **state)
+{
+    struct alone *a = *state;
+    tell(a, &(struct telling){.first = 1, .n = 1});
+    turn(a);
+    struct host *h = worker_find_host(&a->w, 1);
+    h->queue.n_parked = 1;
+    answer(a, 1, 0, false);
+    turn(a);
+    tell(a, &(struct telling){.first = 100, .n = WORKER_MAX_HOSTS});
+    assert_int_equal(WORKER_MAX_HOSTS, n_hosts(a));
+    assert_ptr_equal(h, worker_find_host(&a->w, 1));
+    h->queue.n_parked = 0;
+    tell(a, &(struct telling){.first = 90000, .n = 1});
+    assert_null(worker_find_host(&a->w, 1));
+}
+
 static void all_windows_together_are_bounded(void **state)
 {
     struct alone *a = *state;
@@ -322,6 +340,7 @@ int main(void)
         ALONE(hosts_that_were_not_told_are_looked_for),
         ALONE(no_more_hosts_are_held_than_fit),
         ALONE(hosts_blocked_for_long_make_room),
+        ALONE(a_host_at_which_flights_are_parked_makes_no_room),
         ALONE(all_windows_together_are_bounded),
         ALONE(says_when_the_daemons_slots_hold_it_up),
     };
