@@ -26,9 +26,12 @@ void host_backoff_init(struct host_backoff *b, int64_t blocked_until_at, int32_t
                        const struct host_clock *now)
 {
     *b = (struct host_backoff){.level = level, .quiet_since_us = now->us};
-    if (blocked_until_at > now->at) {
+    int64_t left_ms = blocked_until_at - now->at;
+    if (blocked_until_at > 0 && left_ms > 0) {
         // The cap holds here too: the wall clock may have been set back since this was written.
-        block_for(b, now, min64(blocked_until_at - now->at, HOST_BACKOFF_MAX_MS));
+        block_for(b, now, min64(left_ms, HOST_BACKOFF_MAX_MS));
+    } else if (blocked_until_at > 0) {
+        b->quiet_since_us += max64(left_ms, -HOST_BACKOFF_QUIET_MS) * 1000;
     }
 }
 

@@ -36,7 +36,7 @@ struct host_backoff {
     int64_t probe_us;         // while it is probed: not before
 };
 
-// From what the store kept.
+// From what the store kept; quiet counts from the end of that block.
 void host_backoff_init(struct host_backoff *b, int64_t blocked_until_at, int32_t level,
                        const struct host_clock *now);
 

@@ -272,6 +272,22 @@ static void half_an_hour_of_quiet_forgives(void **state)
     assert_int_equal(1, b.level);
 }
 
+// A host that nothing waits for is forgotten by its worker, and comes back from what the store
+// kept.
+static void quiet_counts_also_while_nobody_remembers_the_host(void **state)
+{
+    (void)state;
+    struct host_backoff b;
+    struct host_clock now = clock_after(31 * 60 * SECOND);
+    host_backoff_init(&b, START_AT, 5, &now);
+    host_backoff_asked(&b, &now, 0, 0);
+    assert_int_equal(1, b.level);
+    now = clock_after(29 * 60 * SECOND);
+    host_backoff_init(&b, START_AT, 5, &now);
+    host_backoff_asked(&b, &now, 0, 0);
+    assert_int_equal(6, b.level);
+}
+
 static void a_block_outlives_a_restart(void **state)
 {
     (void)state;
@@ -392,6 +408,7 @@ int main(void)
         cmocka_unit_test(without_retry_after_the_block_doubles_up_to_a_day),
         cmocka_unit_test(requests_under_way_do_not_deepen_a_block),
         cmocka_unit_test(half_an_hour_of_quiet_forgives),
+        cmocka_unit_test(quiet_counts_also_while_nobody_remembers_the_host),
         cmocka_unit_test(a_block_outlives_a_restart),
         cmocka_unit_test(a_host_out_of_reach_is_probed_with_one_request),
         cmocka_unit_test(quick_refusals_are_soon_over),
