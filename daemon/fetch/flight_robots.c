@@ -85,7 +85,7 @@ static int set_request(struct flight *f, const struct flight *for_whom)
     }
     f->method = f->options.method;
     f->options.max_redirects = MAX_REDIRECTS;
-    f->options.max_body_bytes = ROBOTS_MAX_BYTES;
+    f->options.max_body_bytes = ROBOTS_MAX_BYTES + 1; // so that a longer file is known as one
     f->options.verify_tls = wanted->verify_tls;
     if (wanted->proxy) {
         f->options.proxy = strdup(wanted->proxy);

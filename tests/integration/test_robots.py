@@ -98,6 +98,13 @@ def test_what_is_forbidden_is_not_asked_for(api, site):
     assert sorted(site.seen[host]) == ["/page", "/robots.txt", "/robots.txt"]  # one for us, one was asked for
 
 
+def test_a_rule_that_is_cut_off_by_the_largest_size_forbids_nothing(api, site):
+    begin, rule = "User-agent: *\nDisallow: /private\n", "Disallow: /page"
+    filler = "#" * (512 * 1024 - len(begin) - len(rule) - 1) + "\n"
+    host = site.host(body=begin + filler + rule + "/of/another/name\n")
+    assert outcomes(api, [site.url(host, "/page"), site.url(host, "/private")]) == [None, "blocked_robots"]
+
+
 def test_a_refusal_says_why_and_is_final(api, site):
     result = api.run({"urls": [site.url(site.host(), "/private")]})[0]
     assert (result["state"], result["attempts"]) == ("failed", 1)
