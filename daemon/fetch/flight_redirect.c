@@ -7,11 +7,6 @@
 #include "common/json.h"
 #include "daemon/fetch/flight.h"
 
-static bool is_redirect(int status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 static void fail_with(struct flight *f, struct transfer_result *r, enum task_error error)
 {
     r->error = error;
@@ -54,8 +49,7 @@ static void turn_to(struct flight *f, const struct url *to, struct buf *text)
 
 bool flight_redirected(struct flight *f, struct transfer_result *r)
 {
-    if (r->error != TASK_OK || !is_redirect(r->status) || !r->location ||
-        f->options.max_redirects == 0) {
+    if (r->error != TASK_OK || !r->location || f->options.max_redirects == 0) {
         return false;
     }
     if (f->hops >= f->options.max_redirects) {

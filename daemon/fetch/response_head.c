@@ -343,3 +343,10 @@ int response_head_line(struct response_head *h, const char *p, size_t n)
     }
     return r;
 }
+
+bool response_head_redirects(const struct response_head *h)
+{
+    int s = h->status;
+    bool moved = s == 301 || s == 302 || s == 303 || s == 307 || s == 308;
+    return moved && h->location.len > 0;
+}

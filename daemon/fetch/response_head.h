@@ -55,3 +55,5 @@ void response_head_done(struct response_head *h);
 // does).
 void response_head_begin(struct response_head *h, size_t max_bytes, bool http2);
 int response_head_line(struct response_head *h, const char *p, size_t n);
+// Of a complete head: 301, 302, 303, 307 or 308, with a Location.
+bool response_head_redirects(const struct response_head *h);

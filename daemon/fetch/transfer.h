@@ -88,7 +88,7 @@ struct transfer_result {
     char *http_version, *remote_ip, *content_type;
     char *
         headers; // JSON array text of the final response's fields (with errors after the head, too)
-    char *location;         // raw Location value if the status is a redirect's, else NULL
+    char *location;         // raw Location value of a redirect, else NULL
     int64_t retry_after_at; // wall clock, from Retry-After (seconds or date); 0
     bool has_body, complete;
     uint64_t size, bytes_received;

@@ -130,11 +130,6 @@ static int on_lookup(void *state, void *unused, void *arg)
     return (t->options->proxy ? proxy_known : t->literal) ? 0 : 1;
 }
 
-static bool is_redirect(int status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 static bool has_no_body(const struct transfer *t)
 {
     return t->method == METHOD_HEAD || t->head.status == 204 || t->head.status == 304;
@@ -157,6 +152,11 @@ static void on_head_complete(struct transfer *t)
     if (is_doubtful(h)) {
         transfer_distrust(t);
     }
+    bool redirects = t->may_redirect && response_head_redirects(h);
+    if (redirects && h->two_locations) { // an injected field, perhaps; browsers refuse it, too
+        transfer_decide(t, TASK_REDIRECT_INVALID, "Two Location fields lead to different places");
+        return;
+    }
     if (has_no_body(t)) {
         return;
     }
@@ -164,11 +164,6 @@ static void on_head_complete(struct transfer *t)
     chunked_begin(&t->chunked);
     uint64_t max = (uint64_t)t->options->max_body_bytes;
     bool has_length = !h->chunked && h->length != RESPONSE_LENGTH_NONE;
-    bool redirects = t->may_redirect && is_redirect(h->status) && h->location.len > 0;
-    if (redirects && h->two_locations) { // an injected field, perhaps; browsers refuse it, too
-        transfer_decide(t, TASK_REDIRECT_INVALID, "Two Location fields lead to different places");
-        return;
-    }
     t->drop_body = redirects;
     if (t->drop_body) {
         if (has_length && h->content_length > TRANSFER_MAX_DROPPED) {

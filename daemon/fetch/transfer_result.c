@@ -136,9 +136,7 @@ static int fill_head(struct transfer *t, struct transfer_result *r)
     r->content_type = text_of(&h->content_type);
     r->retry_after_at = retry_after_of(&h->retry_after);
     bool missing = !r->http_version || !r->headers || (h->content_type.len > 0 && !r->content_type);
-    bool redirect = h->status == 301 || h->status == 302 || h->status == 303 || h->status == 307 ||
-                    h->status == 308;
-    if (redirect && h->location.len > 0) {
+    if (response_head_redirects(h)) {
         r->location = strndup(h->location.data, h->location.len);
         missing = missing || !r->location;
     }

@@ -208,6 +208,14 @@ static bool is_credential(const char *name)
     return strcasecmp(name, "authorization") == 0 || strcasecmp(name, "cookie") == 0;
 }
 
+// RFC 9110 §15.4: fields that describe a body, which the GET that a redirect made of the request
+// does not have.
+static bool is_of_body(const char *name)
+{
+    return strncasecmp(name, "content-", 8) == 0 || strcasecmp(name, "digest") == 0 ||
+           strcasecmp(name, "last-modified") == 0;
+}
+
 static bool has_field(const struct task_options *o, const char *name)
 {
     for (size_t i = 0; i < o->n_headers; i++) {
@@ -221,9 +229,10 @@ static bool has_field(const struct task_options *o, const char *name)
 static int append_own_fields(struct transfer *t, bool drop_credentials)
 {
     struct buf *line = &t->engine->scratch;
+    bool lost_body = t->method == METHOD_GET && t->options->method != METHOD_GET;
     for (size_t i = 0; i < t->options->n_headers; i++) {
         const struct header_field *f = &t->options->headers[i];
-        if (drop_credentials && is_credential(f->name)) {
+        if ((drop_credentials && is_credential(f->name)) || (lost_body && is_of_body(f->name))) {
             continue;
         }
         buf_reset(line);

@@ -17,7 +17,8 @@ enum {
     ROW_HEADERS,
     ROW_LARGE,
     ROW_HOLD,
-    ROW_RETRY_DATE
+    ROW_RETRY_DATE,
+    ROW_TWO_PLACES
 };
 
 static char large[60000 + 100];
@@ -47,6 +48,8 @@ static struct script scripts[] = {
     [ROW_RETRY_DATE] =
         {BYTES("HTTP/1.1 429 Slow\r\nRetry-After: Thu, 31 Dec 2099 23:59:59 GMT\r\n" HI), KEEP,
          NULL, 0},
+    [ROW_TWO_PLACES] = {BYTES("HTTP/1.1 302 Found\r\nLocation: /a\r\nLocation: /b\r\n\r\n"), KEEP,
+                        NULL, 0},
 };
 
 static struct fixture f; // one test at a time
@@ -225,6 +228,32 @@ static void own_fields_replace_the_usual_ones(void **state)
     expect_sent("Authorization", false);
 }
 
+// RFC 9110 §15.4: what described the body of a POST describes nothing in the GET that it became.
+static void a_request_that_lost_its_body_says_nothing_of_one(void **state)
+{
+    (void)state;
+    char text[][2][24] = {{"X-One", "1"},
+                          {"Content-Type", "x/y"},
+                          {"content-language", "de"},
+                          {"Digest", "sha-256=x"},
+                          {"Last-Modified", "today"}};
+    struct header_field fields[sizeof(text) / sizeof(text[0])];
+    for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
+        fields[i] = (struct header_field){text[i][0], text[i][1]};
+    }
+    f.options.headers = fields;
+    f.options.n_headers = sizeof(fields) / sizeof(fields[0]);
+    send_method(METHOD_GET, false); // as the task has it
+    expect_sent("X-One: 1\r\nContent-Type: x/y\r\n", true);
+    f.options.method = METHOD_POST;
+    send_method(METHOD_GET, false);
+    expect_sent("X-One: 1\r\n", true);
+    expect_sent("Content-Type", false);
+    expect_sent("content-language", false);
+    expect_sent("Digest", false);
+    expect_sent("Last-Modified", false);
+}
+
 // ---- what comes back
 
 static void heads_are_reported_as_json(void **state)
@@ -296,6 +325,21 @@ static void a_redirect_that_may_be_followed_gives_its_location_only(void **state
     assert_null(p.result.location);
     assert_string_equal(p.body, "hi\n");
     probe_done(&p);
+}
+
+static void a_redirect_to_two_places_is_not_followed_by_any_method(void **state)
+{
+    (void)state;
+    static const enum fetch_method methods[] = {METHOD_GET, METHOD_HEAD};
+    for (size_t i = 0; i < 2; i++) {
+        probe_init(&p, &f, false, "www.test", ROW_TWO_PLACES);
+        p.request.method = methods[i];
+        p.request.may_redirect = true;
+        probe_start(&p);
+        fixture_run(&f);
+        probe_expect(&p, fetch_method_name(methods[i]), TASK_REDIRECT_INVALID, 302);
+        probe_done(&p);
+    }
 }
 
 // ---- settings, budget and aborting
@@ -374,9 +418,11 @@ int main(void)
         T(a_request_leaves_nothing_to_the_next),
         T(a_literal_address_after_a_name_has_no_pins),
         T(own_fields_replace_the_usual_ones),
+        T(a_request_that_lost_its_body_says_nothing_of_one),
         T(heads_are_reported_as_json),
         T(large_bodies_are_spilled_and_hashed),
         T(a_redirect_that_may_be_followed_gives_its_location_only),
+        T(a_redirect_to_two_places_is_not_followed_by_any_method),
         T(new_settings_hold_for_the_next_transfer),
         T(a_transfer_waits_for_the_byte_budget_without_stalling),
         T(an_aborted_transfer_is_silent_and_gives_back_all),
