@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Conditions, ranges, keys and the Host field; the other half of fields.h. Pure.
+// Conditions, ranges, keys, and the fields that say who asks whom; the other half of fields.h.
+// Pure.
 #include "daemon/api/fields.h"
 
 #include <arpa/inet.h>
@@ -147,4 +148,16 @@ bool host_field_allowed(const char *value, char *const *allowed, size_t n_allowe
         }
     }
     return false;
+}
+
+bool is_cross_site(const char *site, const char *origin, const char *host)
+{
+    if (site) {
+        return strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+    }
+    if (!origin) {
+        return false;
+    }
+    const char *authority = strstr(origin, "://");
+    return !authority || !authority[3] || !host || strcasecmp(authority + 3, host) != 0;
 }

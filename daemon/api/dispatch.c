@@ -38,6 +38,19 @@ static int check_path(const char *path, struct err *e)
     return 0;
 }
 
+// A page of any site can have its visitor's browser send a POST here without asking first. It knows
+// no token, and whoever shows one is trusted; others are only when they come from no such page.
+static int check_site(const struct http_exchange *x, struct err *e)
+{
+    enum http_method method = http_method(x);
+    bool looks = method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS;
+    if (looks || !is_cross_site(http_header(x, "Sec-Fetch-Site"), http_header(x, "Origin"),
+                                http_header(x, "Host"))) {
+        return 0;
+    }
+    return err_set(e, ERR_FORBIDDEN, "a page of another site may not do this without a token");
+}
+
 // The scope of the sender, also for an open route to a local peer without any token.
 static int check_access(struct api *api, const struct http_exchange *x, const struct route *route,
                         enum scope *ret, struct err *e)
@@ -53,7 +66,11 @@ static int check_access(struct api *api, const struct http_exchange *x, const st
         *ret = SCOPE_READ;
         return 0;
     }
-    return access_check(api->settings->tokens, &r, ret, e);
+    bool by_token = r.authorization && token_set_size(api->settings->tokens) > 0;
+    if (access_check(api->settings->tokens, &r, ret, e) < 0) {
+        return -1;
+    }
+    return by_token ? 0 : check_site(x, e);
 }
 
 static void answer_wrong_method(struct api *api, struct http_exchange *x)

@@ -39,5 +39,9 @@ enum range_verdict range_parse(const char *value, uint64_t size, uint64_t *ret_f
 #define IDEMPOTENCY_KEY_MAX 255
 int idempotency_key_parse(const char *value, char ret[IDEMPOTENCY_KEY_MAX + 1], struct err *e);
 
+// Whether a browser sends the request for a page of another site, by its Sec-Fetch-Site, Origin and
+// Host fields (NULL: absent). Programs send neither of the first two.
+bool is_cross_site(const char *site, const char *origin, const char *host);
+
 // The host of a Host field (without its port) is an IP literal, localhost, or one of `allowed`.
 bool host_field_allowed(const char *value, char *const *allowed, size_t n_allowed);

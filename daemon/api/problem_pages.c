@@ -19,7 +19,8 @@ static const char *const texts[ERR__COUNT] = {
     [ERR_FORBIDDEN] =
         "The token is known, but its scope is too small for this call: read looks, submit "
         "also submits, cancels and retries, admin also changes hosts and deletes. Use another"
-        " token, or ask an administrator for one.",
+        " token, or ask an administrator for one. Or no token came, and a browser sent the request"
+        " for a page of another site (Origin, Sec-Fetch-Site), which may look but change nothing.",
     [ERR_NOT_FOUND] =
         "There is nothing at this path, or no longer: finished batches are forgotten after "
         "store.retention. Check the id (a lower-case UUID; `gather ls` lists them) and the "

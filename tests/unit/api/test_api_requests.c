@@ -134,6 +134,18 @@ static const struct row rows[] = {
         400, "bad_request"),
     ROW("Range on a list", "GET /v1/batches HTTP/1.1\r\n" HOST "Range: bytes=0-1\r\n\r\n", 200,
         NULL),
+    // Pages of other sites, in a browser here.
+    ROW("a page looks",
+        "GET /v1/batches HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n"
+        "Sec-Fetch-Site: cross-site\r\n\r\n",
+        200, NULL),
+    ROW("a page submits", JSON("2\r\nOrigin: http://evil.example", "[]"), 403, "forbidden"),
+    ROW("a page cancels",
+        "POST /v1/batches/00000000-0000-7000-8000-000000000000/cancel HTTP/1.1\r\n" HOST
+        "Sec-Fetch-Site: cross-site\r\n\r\n",
+        403, "forbidden"),
+    ROW("a page of this host submits", JSON("2\r\nOrigin: http://localhost", "[]"), 422,
+        "invalid_batch"),
     // Lengths.
     ROW("body on GET", LIVE("Content-Length: 2\r\n") "[]", 200, NULL),
     ROW("no length", POST("\r\n"), 411, "length_required"),

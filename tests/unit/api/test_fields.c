@@ -207,6 +207,37 @@ static void hosts_that_may_be_addressed(void **state)
     assert_false(host_field_allowed(NULL, allowed, 1));
 }
 
+static void pages_of_other_sites_are_told_from_programs(void **state)
+{
+    static const struct {
+        const char *site, *origin, *host;
+        bool foreign;
+    } samples[] = {
+        {NULL, NULL, "127.0.0.1:7070", false}, // no browser
+        {NULL, NULL, NULL, false},
+        {NULL, "http://127.0.0.1:7070", "127.0.0.1:7070", false},
+        {NULL, "https://GATHERD.example", "gatherd.example", false}, // behind a proxy
+        {NULL, "http://evil.example", "127.0.0.1:7070", true},
+        {NULL, "http://127.0.0.1:8080", "127.0.0.1:7070", true}, // another port, another site
+        {NULL, "http://127.0.0.1:7070", NULL, true},
+        {NULL, "null", "null", true}, // a sandboxed page, or a file
+        {NULL, "", "", true},
+        {NULL, "http://", "", true},
+        {"cross-site", NULL, "127.0.0.1:7070", true},
+        {"same-site", "http://127.0.0.1:7070", "127.0.0.1:7070", true},
+        {"SAME-ORIGIN", NULL, "127.0.0.1:7070", true},                // no browser writes that
+        {"same-origin", "http://a.example", "127.0.0.1:7070", false}, // a proxy changed Host
+        {"none", NULL, "127.0.0.1:7070", false},                      // typed by the user
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(samples); i++) {
+        if (is_cross_site(samples[i].site, samples[i].origin, samples[i].host) !=
+            samples[i].foreign) {
+            fail_msg("sample %zu", i);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +248,7 @@ int main(void)
         cmocka_unit_test(ranges_of_bytes),
         cmocka_unit_test(idempotency_keys),
         cmocka_unit_test(hosts_that_may_be_addressed),
+        cmocka_unit_test(pages_of_other_sites_are_told_from_programs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
