@@ -163,8 +163,8 @@ static void answer_body(struct request *r, uint64_t batch, const struct body_fac
         return;
     }
     const char *if_range = http_header(r->x, "If-Range");
-    bool ranged =
-        (!if_range || strcmp(if_range, f->etag) == 0) && http_header_count(r->x, "Range") == 1;
+    bool ranged = http_method(r->x) == HTTP_GET && http_header_count(r->x, "Range") == 1 &&
+                  (!if_range || strcmp(if_range, f->etag) == 0);
     switch (ranged ? range_parse(http_header(r->x, "Range"), f->size, &first, &last)
                    : RANGE_IGNORED) {
     case RANGE_UNSATISFIABLE: answer_unsatisfiable(r, f->size); return;
