@@ -33,6 +33,8 @@ struct exchange {
     const struct request *request;
     struct reply *reply;
     struct buf problem;
+    int64_t given;     // bytes of the source
+    bool source_ended; // all of it was given
     bool source_failed, sink_failed;
     int io_error; // errno of the failed source or sink
 };
@@ -130,6 +132,8 @@ static size_t on_upload(char *to, size_t size, size_t count, void *arg)
     ssize_t n = x->request->source->read(x->request->source, to, size * count);
     x->source_failed = n < 0;
     x->io_error = errno;
+    x->given += n > 0 ? n : 0;
+    x->source_ended = x->source_ended || n == 0 || x->given == x->request->source->size;
     return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
 }
 
@@ -137,6 +141,7 @@ static int on_rewind(void *arg, curl_off_t offset, int origin)
 {
     struct exchange *x = arg;
     bool start = offset == 0 && origin == SEEK_SET;
+    x->given = 0;
     return start && x->request->source->rewind(x->request->source) == 0 ? CURL_SEEKFUNC_OK
                                                                         : CURL_SEEKFUNC_FAIL;
 }
@@ -286,7 +291,8 @@ static int perform(struct exchange *x, struct err *e)
     x->reply->server_at = server_time(c->curl);
     long request_size = 0;
     curl_easy_getinfo(c->curl, CURLINFO_REQUEST_SIZE, &request_size);
-    c->sent = request_size > 0 && !x->source_failed; // half an upload is no submission
+    // Half an upload is no submission.
+    c->sent = request_size > 0 && (!x->request->source || x->source_ended);
     c->reached = c->reached || x->reply->status > 0;
     bool refused = x->reply->status >= 300 && !x->request->raw;
     if (refused && !interrupt_seen() && (rc == CURLE_OK || x->problem.len > 0)) {
