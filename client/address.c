@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TOKEN_MAX 512
+#define TOKEN_MAX 1024 // the daemon takes no longer ones
 
 static int use_socket(const char *path, struct address *ret, struct err *e)
 {
@@ -86,6 +86,10 @@ static int read_token(const char *path, char **ret, struct err *e)
                        failed ? "unreadable" : "empty");
     }
     line[strcspn(line, "\r\n")] = '\0';
+    if (strlen(line) > TOKEN_MAX) {
+        return err_set(e, ERR_USAGE, "%s holds more than a token: at most %d characters", path,
+                       TOKEN_MAX);
+    }
     if (check_token(line, path, e) != 0) {
         return -1;
     }

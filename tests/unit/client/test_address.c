@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/address.h"
 #include "client/input.h"
@@ -70,6 +72,28 @@ static void the_environment_stands_behind_the_option(void **state)
     unsetenv("GATHER_SERVER");
 }
 
+static void a_token_is_read_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/gather-token-XXXXXX", text[1100], *token = NULL;
+    struct err e = {0};
+    for (size_t n = 1024; n <= 1025; n++) { // the daemon takes no longer ones
+        int fd = mkostemp(path, O_CLOEXEC);
+        assert_true(fd >= 0);
+        memset(text, 't', n);
+        text[n] = '\n';
+        assert_int_equal(write(fd, text, n + 1), n + 1);
+        close(fd);
+        int rc = token_find(path, &token, &e);
+        unlink(path);
+        memcpy(path + sizeof path - 7, "XXXXXX", 6);
+        assert_int_equal(rc, n == 1024 ? 0 : -1);
+        assert_int_equal(token ? strlen(token) : 0, n == 1024 ? 1024 : 0);
+        free(token);
+    }
+    assert_int_equal(e.code, ERR_USAGE);
+}
+
 static void the_form_of_an_input_is_seen_from_name_and_first_byte(void **state)
 {
     (void)state;
@@ -125,6 +149,7 @@ int main(void)
         cmocka_unit_test(servers_are_urls_or_sockets),
         cmocka_unit_test(what_is_no_server_is_refused),
         cmocka_unit_test(the_environment_stands_behind_the_option),
+        cmocka_unit_test(a_token_is_read_whole_or_not_at_all),
         cmocka_unit_test(the_form_of_an_input_is_seen_from_name_and_first_byte),
         cmocka_unit_test(problems_become_errors_with_the_daemons_code),
     };
