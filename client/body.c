@@ -86,6 +86,9 @@ static int target_put(struct body_target *to, const char *p, size_t n)
         to->refused = true;
         return -1;
     }
+    if (!to->started && to->file && saved_file_begin(to->file, NULL) != 0) {
+        return -1;
+    }
     to->started = true;
     if (to->terminal) {
         return put_terminal(to, p, n);
@@ -120,6 +123,9 @@ int body_copy(struct app *app, const char *id, int64_t index, struct body_target
     struct request r = {.method = "GET", .path = path, .accept = "*/*", .sink = &sink.sink};
     int rc = conn_send(app->conn, &r, &reply, e);
     reply_done(&reply);
+    if (rc == 0 && to->file) {
+        rc = saved_file_begin(to->file, e); // also for a body of no bytes
+    }
     if (rc == 0 && to->n_held > 0) {
         show_text(to->terminal, to->held, to->n_held);
         to->n_held = 0;

@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include "client/app.h"
+#include "client/saved_file.h"
 
 struct body_target {
     int fd;                        // -1: standard output
+    struct saved_file *file;       // `fd` is of it, and nothing has been written; else NULL
     const struct output *terminal; // shown there: text made safe, and binary refused before the
                                    // first byte; NULL: bytes as they are
     bool refused;                  // set when that happened

@@ -24,9 +24,9 @@ const struct option_spec fetch_options[] = {
     {0},
 };
 
-// Where bodies go: one descriptor for all, or a new file in `folder` for each.
+// Where bodies go: one file for all, or a new one in `folder` for each; else standard output.
 struct destination {
-    int fd;       // -1: standard output
+    struct saved_file file;
     int folder;   // -1: none
     int digits;   // of the index in file names
     bool headers; // -i
@@ -36,7 +36,8 @@ static int open_destination(const struct args *a, struct destination *d, struct 
 {
     const char *path = args_text(a, "output");
     char last[32];
-    *d = (struct destination){.fd = -1, .folder = -1, .headers = args_flag(a, "include-headers")};
+    *d = (struct destination){
+        .file = SAVED_FILE_NONE, .folder = -1, .headers = args_flag(a, "include-headers")};
     d->digits = snprintf(last, sizeof last, "%zu", a->positional_count - 1);
     if (!path) {
         return 0;
@@ -47,14 +48,11 @@ static int open_destination(const struct args *a, struct destination *d, struct 
     if (slash && mkdir(path, 0777) != 0 && errno != EEXIST) {
         return err_set_errno(e, errno, "cannot make the folder %s", path);
     }
-    bool folder = slash || (stat(path, &st) == 0 && S_ISDIR(st.st_mode));
-    int fd = folder ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                    : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        return err_set_errno(e, errno, "cannot write to %s", path);
+    if (!slash && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))) {
+        return saved_file_open(&d->file, path, e);
     }
-    *(folder ? &d->folder : &d->fd) = fd;
-    return 0;
+    d->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return d->folder >= 0 ? 0 : err_set_errno(e, errno, "cannot write to %s", path);
 }
 
 static int close_destination(struct destination *d, int rc, struct err *e)
@@ -62,10 +60,7 @@ static int close_destination(struct destination *d, int rc, struct err *e)
     if (d->folder >= 0) {
         close(d->folder);
     }
-    if (d->fd >= 0 && close(d->fd) != 0 && rc >= 0) {
-        return err_set_errno(e, errno, "cannot write the output file");
-    }
-    return rc;
+    return saved_file_close(&d->file, rc, e);
 }
 
 // The status line and headers of a result, as they stand before a body.
@@ -95,8 +90,8 @@ static int save_result(struct app *app, const char *id, const struct destination
                        const json_t *result, struct err *e)
 {
     int64_t index = field_int(result, "index");
-    struct body_target to = {.fd = d->fd};
-    if (d->fd < 0 && d->folder < 0) {
+    struct body_target to = {.fd = d->file.fd};
+    if (d->file.fd < 0 && d->folder < 0) {
         to.terminal = body_terminal(&app->out);
     }
     char name[FILE_NAME_SIZE];
@@ -196,7 +191,8 @@ int verb_fetch(struct app *app, const struct args *a, struct err *e)
     }
     if (rc == 0) {
         json_decref(batch);
-        rc = print_results(app, id, &d, e);
+        rc = d.file.fd >= 0 ? saved_file_begin(&d.file, e) : 0;
+        rc = rc == 0 ? print_results(app, id, &d, e) : rc;
     }
     return close_destination(&d, rc, e);
 }

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Verbs on one task: show and cat (its body).
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "client/batch.h"
 #include "client/body.h"
@@ -61,16 +57,12 @@ int verb_cat(struct app *app, const struct args *a, struct err *e)
         batch_resolve(app, a->positional[0], id, e) != 0) {
         return -1;
     }
-    struct body_target to = {.fd = -1, .terminal = file ? NULL : body_terminal(&app->out)};
-    if (file) {
-        to.fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (to.fd < 0) {
-            return err_set_errno(e, errno, "cannot write to %s", file);
-        }
+    struct saved_file saved = SAVED_FILE_NONE;
+    if (file && saved_file_open(&saved, file, e) != 0) {
+        return -1;
     }
-    int rc = body_copy(app, id, index, &to, e);
-    if (to.fd >= 0 && close(to.fd) != 0 && rc == 0) {
-        rc = err_set_errno(e, errno, "cannot write to %s", file);
-    }
-    return rc;
+    struct body_target to = {.fd = saved.fd,
+                             .file = file ? &saved : NULL,
+                             .terminal = file ? NULL : body_terminal(&app->out)};
+    return saved_file_close(&saved, body_copy(app, id, index, &to, e), e);
 }

@@ -214,6 +214,9 @@ def test_dry_run_judges_here_and_sends_nothing(client, api, tmp_path):
     assert client.run("submit", "-n", "http://a.example/").returncode == OK
     done = client.run("submit", "-n", "-", stdin='{"url": "http://a.example/"}\n{"uri": 1}\n{oops\n')
     assert done.returncode == REJECTED and "bad_json" in done.stdout and "wrong_type" in done.stdout
+    (tmp_path / "odd.ndjson").write_bytes(b'"http://a.example/"\n\xff\xfe\n{"\xff": 1}\n')
+    done = client.run("submit", "-n", "--json", tmp_path / "odd.ndjson")
+    assert done.returncode == REJECTED and json.loads(done.stdout)["rejected"] == 2, done.stderr
 
 
 @pytest.mark.parametrize("knob", ["cut_before", "cut_after"])
@@ -328,6 +331,24 @@ def test_fetch_into_a_folder_names_files_safely(client, tmp_path):
     assert open(folder + "1-b.txt").read() == "body of /a/b.txt\n"
     client.run("fetch", "-o", tmp_path / "one", "http://a.example/1", "http://a.example/2")
     assert (tmp_path / "one").read_text() == "body of /1\nbody of /2\n"
+
+
+def test_a_file_keeps_what_is_in_it_until_there_is_something_else(client, api, tmp_path):
+    kept, missing = tmp_path / "kept", tmp_path / "missing"
+    batch = api.add(["http://a.example/x"])
+    for args in (("fetch", "http://invalid/"), ("fetch", "http://a.example/", "--server", "http://127.0.0.1:1"),
+                 ("cat", batch.id, "7")):
+        kept.write_text("of worth")
+        assert client.run(*args, "-o", kept).returncode not in (OK, FAILED_TASKS), args
+        assert kept.read_text() == "of worth", args
+        assert client.run(*args, "-o", missing).returncode not in (OK, FAILED_TASKS), args
+        assert not missing.exists(), args
+    for args in (("fetch", "http://a.example/1"), ("cat", batch.id, "0")):
+        kept.write_text("longer than what comes " * 9)
+        assert client.run(*args, "-o", kept).returncode == OK
+        assert kept.read_text().startswith("body of ") and len(kept.read_text()) < 20
+    assert client.run("fetch", "http://a.example/1", "-o", "/dev/null").returncode == OK
+    assert client.run("cat", batch.id, "0", "-o", tmp_path / "no" / "where").returncode == FAILURE
 
 
 # ---- lists and results ----
