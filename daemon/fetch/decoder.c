@@ -26,6 +26,7 @@ struct stage {
     struct codec codec;
     const uint8_t *in; // borrowed from the caller or from the stage before
     size_t in_n;
+    uint64_t taken; // from the stage before
     uint8_t held[HOLD_MAX];
     size_t held_n, held_used;
     bool more; // the codec may have output without new input
@@ -34,6 +35,7 @@ struct stage {
 
 struct decoder {
     size_t n;
+    uint64_t max;                     // bytes that a stage may take from the one before it
     struct stage stages[CODINGS_MAX]; // the first undoes the coding that was applied last
 };
 
@@ -211,6 +213,10 @@ static enum decoder_status pull(struct decoder *d, size_t at, const void **ret_p
                 return status;
             }
             s->in = in;
+            s->taken += s->in_n;
+            if (s->taken > d->max) {
+                return DECODER_TOO_LARGE;
+            }
         }
         enum decoder_status status = step(s, ret_n);
         if (status != DECODER_MORE) {
@@ -223,13 +229,14 @@ static enum decoder_status pull(struct decoder *d, size_t at, const void **ret_p
     }
 }
 
-int decoder_new(const struct codings *codings, struct decoder **ret)
+int decoder_new(const struct codings *codings, uint64_t max, struct decoder **ret)
 {
     struct decoder *d = calloc(1, sizeof(*d));
     if (!d) {
         return -1;
     }
     d->n = codings->n;
+    d->max = max;
     for (size_t i = 0; i < d->n; i++) {
         d->stages[i].codec.coding = codings->v[d->n - 1 - i];
         d->stages[i].out = malloc(OUT_SIZE);

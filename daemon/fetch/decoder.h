@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum coding { CODING_GZIP, CODING_DEFLATE, CODING_BROTLI, CODING_ZSTD };
 
@@ -31,11 +32,15 @@ struct decoder;
 enum decoder_status {
     DECODER_OUTPUT, // a piece of plain bytes
     DECODER_MORE,   // the input is used up
+    DECODER_TOO_LARGE,
     DECODER_CORRUPT,
     DECODER_NO_MEMORY
 };
 
-int decoder_new(const struct codings *codings, struct decoder **ret); // c->n > 0; -1 without memory
+// codings->n > 0. At most `max` bytes may pass from one coding to the next: a stream may grow a
+// thousandfold there and again in the next coding, and come to nothing in the last one. -1 without
+// memory.
+int decoder_new(const struct codings *codings, uint64_t max, struct decoder **ret);
 void decoder_free(struct decoder **d);
 
 // Lends more input; the former must be used up (decoder_pull said DECODER_MORE). The bytes must

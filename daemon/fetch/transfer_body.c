@@ -48,6 +48,9 @@ static enum flow pump(struct transfer *t)
         switch (decoder_pull(t->decoder, &t->piece, &t->piece_n)) {
         case DECODER_OUTPUT: break;
         case DECODER_MORE: t->piece_n = 0; return FLOW_ON;
+        case DECODER_TOO_LARGE:
+            transfer_decide(t, t->keep_beginning ? TASK_OK : TASK_BODY_TOO_LARGE, NULL);
+            return FLOW_STOP;
         case DECODER_CORRUPT: transfer_decide(t, TASK_CONTENT_ENCODING, NULL); return FLOW_STOP;
         case DECODER_NO_MEMORY:
             transfer_decide_shortage(t, "No memory to decode the body");
@@ -77,7 +80,8 @@ static enum flow decode_body(struct transfer *t, const char *p, size_t n, size_t
         *ret_used = flow == FLOW_ON ? n : 0;
         return flow;
     }
-    if (!t->decoder && decoder_new(&t->codings, &t->decoder) < 0) {
+    if (!t->decoder &&
+        decoder_new(&t->codings, (uint64_t)t->options->max_body_bytes, &t->decoder) < 0) {
         transfer_decide_shortage(t, "No memory to decode the body");
         return FLOW_STOP;
     }

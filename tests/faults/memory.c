@@ -396,7 +396,7 @@ static int run_decoder(struct buf *out, struct err *e)
     struct codings codings;
     struct decoder *d = NULL;
     codings_parse("gzip", &codings);
-    if (decoder_new(&codings, &d) < 0) {
+    if (decoder_new(&codings, UINT64_MAX, &d) < 0) {
         return no_memory(e);
     }
     decoder_feed(d, gzip, sizeof(gzip));

@@ -40,7 +40,7 @@ static struct digest decode(const struct codings *codings, const uint8_t *data, 
 {
     struct digest ret = {.status = DECODER_MORE};
     struct decoder *d = NULL;
-    FUZZ_CHECK(decoder_new(codings, &d) == 0);
+    FUZZ_CHECK(decoder_new(codings, MAX_OUTPUT, &d) == 0);
     for (size_t at = 0; at < n && ret.status == DECODER_MORE; at += cut) {
         decoder_feed(d, data + at, n - at < cut ? n - at : cut);
         ret.status = pull_all(d, &ret);

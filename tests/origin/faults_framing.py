@@ -155,6 +155,14 @@ def zstd_bomb(blocks):
     return b"\x28\xb5\x2f\xfd" + bytes([0x00, 0x38]) + block * blocks + b"\x01\0\0"
 
 
+def grows_to_nothing(blocks):
+    """A gzip header whose name is 128 KiB `blocks` times, as zstd and again as gzip: a few bytes, and no output."""
+    head = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03"
+    name = ((128 << 10) << 3 | 1 << 1).to_bytes(3, "little") + b"n"
+    return gzip.compress(b"\x28\xb5\x2f\xfd" + bytes([0x00, 0x38]) + (len(head) << 3).to_bytes(3, "little") + head
+                         + name * blocks)
+
+
 # A frame header (RFC 8878 §3.1.1.1) that asks for a window of 2 GiB.
 ZSTD_WINDOW = b"\x28\xb5\x2f\xfd\x00\xa8" + zstd_stored(TEXT)[6:]
 
@@ -191,6 +199,7 @@ fixed_plays({
     "zstd-frames": (coded(b"zstd", body=zstd_stored(TEXT[:10]) + zstd_stored(TEXT[10:])), KEEP),
     "zstd-window": (coded(b"zstd", body=ZSTD_WINDOW), KEEP),
     "zstd-bomb": (coded(b"zstd", body=zstd_bomb(1600)), KEEP),
+    "coded-nothing": (coded(b"gzip, zstd, gzip", body=grows_to_nothing(4000)), KEEP),
     "coding-unknown": (coded(b"rot13", body=b"uryyb\n"), KEEP),
     "coding-unknown-and-gzip": (coded(b"rot13, gzip", body=GZIP), KEEP),
     "coding-identity": (coded(b"identity", body=TEXT), KEEP),

@@ -28,7 +28,7 @@ static enum end decode(const char *value, const struct buf *in, size_t piece, st
     struct codings codings;
     struct decoder *d;
     codings_parse(value, &codings);
-    assert_int_equal(decoder_new(&codings, &d), 0);
+    assert_int_equal(decoder_new(&codings, SPACE, &d), 0);
     enum decoder_status status = DECODER_MORE;
     for (size_t at = 0; at < in->len && status == DECODER_MORE; at += piece) {
         size_t n = in->len - at < piece ? in->len - at : piece;
@@ -263,7 +263,7 @@ static void a_bomb_comes_out_in_small_pieces(void **state)
     struct codings codings;
     struct decoder *d;
     codings_parse("gzip", &codings);
-    assert_int_equal(decoder_new(&codings, &d), 0);
+    assert_int_equal(decoder_new(&codings, SPACE, &d), 0);
     decoder_feed(d, in.data, in.len);
     const void *p;
     size_t n, total = 0;
@@ -282,6 +282,35 @@ static void a_bomb_comes_out_in_small_pieces(void **state)
     assert_true(decoder_is_whole(d));
     decoder_free(&d);
     buf_done(&zeros);
+    buf_done(&in);
+}
+
+// A name within the inner gzip's header that does not end: a coding before it makes much of little,
+// and nothing ever comes out.
+static void what_passes_between_codings_is_bounded(void **state)
+{
+    (void)state;
+    static const char head[] = "\x1f\x8b\x08\x08\0\0\0\0\0\x03", name[] = "name of 16 bytes";
+    struct buf inner = BUF_INIT(SPACE), in = BUF_INIT(SPACE);
+    buf_append(&inner, head, sizeof(head) - 1);
+    while (inner.len < 200000) {
+        buf_append(&inner, name, sizeof(name) - 1);
+    }
+    append_zlib(&in, 31, inner.data, inner.len);
+    for (size_t max = inner.len - 1; max <= inner.len; max++) {
+        struct codings codings;
+        struct decoder *d;
+        const void *p;
+        size_t n;
+        codings_parse("gzip, gzip", &codings);
+        assert_int_equal(decoder_new(&codings, max, &d), 0);
+        decoder_feed(d, in.data, in.len);
+        assert_int_equal(decoder_pull(d, &p, &n),
+                         max < inner.len ? DECODER_TOO_LARGE : DECODER_MORE);
+        assert_false(decoder_is_whole(d));
+        decoder_free(&d);
+    }
+    buf_done(&inner);
     buf_done(&in);
 }
 
@@ -325,6 +354,7 @@ int main(void)
         cmocka_unit_test(streams_of_nothing_give_nothing),
         cmocka_unit_test(stacked_codings_are_undone_in_reverse),
         cmocka_unit_test(a_bomb_comes_out_in_small_pieces),
+        cmocka_unit_test(what_passes_between_codings_is_bounded),
         cmocka_unit_test(zstd_windows_are_bounded),
         cmocka_unit_test(content_encoding_lists_are_read),
     };
