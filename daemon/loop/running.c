@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // A table of marks, found by open addressing. A remembered task keeps its place for the process's
 // life and all such places are taken before any other, so that a task that enters again finds its
-// own before a free one. The file's blocks are reserved, so that no access can fail for want of
-// space.
+// own before a free one. The file's blocks are reserved, so that on most file systems no access can
+// fail for want of space. Where one fails all the same (a file system that never writes in place is
+// full, the disk fails, somebody cut the file short), the marks go on in memory alone.
 #include "daemon/loop/running.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,30 @@ struct running {
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a lock would stay with the process that held it");
 
+// What is mapped from the file, for the signal handler.
+static _Atomic(struct running *) mapped;
+
+// The access that failed is made again when this returns: to memory, or to end the process.
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int saved = errno;
+    uintptr_t start = (uintptr_t)atomic_load(&mapped), at = (uintptr_t)info->si_addr;
+    bool ours = start != 0 && at >= start && at - start < sizeof(struct running);
+    if (!ours || mmap(atomic_load(&mapped), sizeof(struct running), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+        signal(number, SIG_DFL);
+    }
+    errno = saved;
+}
+
+static void outlive_bus_errors(struct running *r)
+{
+    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_RESTART};
+    atomic_store(&mapped, r);
+    (void)sigaction(SIGBUS, &action, NULL);
+}
+
 static int map_file(int fd, struct running **ret)
 {
     struct stat st;
@@ -46,6 +72,7 @@ static int map_file(int fd, struct running **ret)
     // (RLIMIT_MEMLOCK, a filter of system calls) the marks are as good without.
     (void)mlock(p, sizeof(struct running));
     *ret = p;
+    outlive_bus_errors(p);
     return 0;
 }
 
@@ -70,6 +97,7 @@ void running_close(struct running **r)
 {
     if (*r != NULL) {
         running_leave_all(*r);
+        atomic_store(&mapped, NULL);
         munmap(*r, sizeof(struct running));
         *r = NULL;
     }

@@ -140,6 +140,26 @@ static void a_file_of_another_size_begins_anew_and_what_is_no_file_is_refused(vo
     assert_non_null(strstr(e.text, "cannot use the file /tmp"));
 }
 
+static void marks_go_on_without_a_file_that_is_cut_short(void **state)
+{
+    (void)state;
+    struct running *r = open_marks();
+    struct running_mark *before = running_enter(r, 7);
+    assert_int_equal(truncate(path, 0), 0);
+    struct running_mark *after = running_enter(r, 8);
+    assert_non_null(after);
+    running_leave(&before);
+    running_leave(&after);
+    struct running_death v[RUNNING_MAX];
+    assert_int_equal(running_take(r, v), 0);
+    running_close(&r);
+    r = open_marks(); // and have one again at the next start
+    assert_non_null(running_enter(r, 9));
+    struct running_death found[4];
+    assert_int_equal(die_and_take(found), 1);
+    assert_int_equal(found[0].task, 9);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -148,6 +168,7 @@ int main(void)
         TEST(what_is_not_remembered_is_forgotten),
         TEST(a_clean_end_leaves_nothing),
         TEST(a_full_table_marks_no_more_and_empties_again),
+        TEST(marks_go_on_without_a_file_that_is_cut_short),
         TEST(a_file_of_another_size_begins_anew_and_what_is_no_file_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
