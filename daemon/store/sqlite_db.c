@@ -3,6 +3,7 @@
 // be an error code, not a SIGBUS.
 #include "daemon/store/sqlite_db.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +149,11 @@ void db_finalize(struct statements *s)
 
 int db_fail(struct db *db, int rc)
 {
+    // A quota that is used up is a full disk, too, but SQLite does not know that. What it does
+    // between the failed write and its return succeeds, and leaves errno alone.
+    if (rc == SQLITE_IOERR_WRITE && errno == EDQUOT) {
+        rc = SQLITE_FULL;
+    }
     if (db->rc == SQLITE_OK) {
         db->rc = rc;
         snprintf(db->text, sizeof(db->text), "%s (%d)", sqlite3_errmsg(db->handle), rc);

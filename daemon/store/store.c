@@ -161,9 +161,12 @@ static void checkpoint(struct store *s)
     int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, NULL, NULL);
     // A reader in the way, or a full disk, is no failure here: the log grows until the next
     // attempt.
-    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL) {
+    if (rc != SQLITE_OK) {
         db_fail(&s->db, rc);
-        store_fatal(s, "checkpoint: %s", s->db.text);
+        if (db_fault(&s->db) == DB_FATAL) {
+            store_fatal(s, "checkpoint: %s", s->db.text);
+        }
+        db_clear(&s->db);
     }
     if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
         s->db.wal_pages = 0;

@@ -2,11 +2,13 @@
 // A default VFS that fails writes or syncs when told to: a full disk and a failing one.
 #pragma once
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <string.h>
 
 static _Atomic int faulty_write; // SQLite code that every write fails with, or 0
+static _Atomic int faulty_errno; // and what the system says of it
 static _Atomic int faulty_sync;
 
 static sqlite3_vfs *faulty_parent;
@@ -29,7 +31,11 @@ static const sqlite3_io_methods *faulty_real(const sqlite3_file *file)
 
 static int faulty_on_write(sqlite3_file *file, const void *data, int n, sqlite3_int64 at)
 {
-    return faulty_write != 0 ? faulty_write : faulty_real(file)->xWrite(file, data, n, at);
+    if (faulty_write != 0) {
+        errno = faulty_errno;
+        return faulty_write;
+    }
+    return faulty_real(file)->xWrite(file, data, n, at);
 }
 
 static int faulty_on_sync(sqlite3_file *file, int flags)

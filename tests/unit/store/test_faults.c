@@ -82,6 +82,19 @@ static void a_disk_that_fills_while_rows_are_inserted_ends_the_upload_once(void 
     assert_null(take_within(&f->api, RING_UPLOAD_REPLY, 50));
 }
 
+static void a_quota_that_is_used_up_is_a_full_disk(void **state)
+{
+    struct fixture *f = *state;
+    faulty_errno = EDQUOT;
+    faulty_write = SQLITE_IOERR_WRITE;
+    struct upload_reply *r = try_submit(f, &(struct submit){.n = 3, .host = "a.test"});
+    assert_int_equal(r->err.code, ERR_STORAGE_FULL);
+    release_message(r);
+    assert_int_equal(f->fatal, 0);
+    faulty_write = 0;
+    faulty_errno = 0;
+}
+
 static void after_a_failed_sync_nothing_is_answered(void **state)
 {
     (void)state;
@@ -112,6 +125,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             a_disk_that_fills_while_rows_are_inserted_ends_the_upload_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_quota_that_is_used_up_is_a_full_disk, setup, teardown),
         cmocka_unit_test(after_a_failed_sync_nothing_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
