@@ -124,10 +124,11 @@ static int remove_dead(const char *path, const struct sockaddr_un *address, stru
     if (probe < 0) {
         return err_set_errno(e, errno, "cannot make a socket");
     }
-    bool alive = connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-                 errno == EAGAIN || errno == EINPROGRESS;
+    // Anything but a refusal comes of a socket that is in use: of another type, of somebody else.
+    bool dead = connect(probe, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
+                errno == ECONNREFUSED;
     close(probe);
-    if (alive) {
+    if (!dead) {
         return err_set(e, ERR_SYSTEM, "another program listens on %s", path);
     }
     return unlink(path) == 0 || errno == ENOENT

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/api/http_listen.h"
@@ -59,6 +60,15 @@ static void a_dead_socket_is_replaced_and_a_live_one_refused(void **state)
     assert_int_equal(http_listen_unix(path, &e), -1);
     assert_non_null(strstr(e.text, "another program"));
     close(live);
+    unlink(path);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path));
+    int datagrams = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(datagrams, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(http_listen_unix(path, &e), -1);
+    assert_non_null(strstr(e.text, "another program"));
+    assert_int_equal(stat(path, &st), 0); // nor a socket of another type
+    close(datagrams);
     unlink(path);
     int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     close(file);
