@@ -49,6 +49,12 @@ int batch_insert(struct store *s, const struct batch_info *b, const char *key, u
     }
     *ret = (uint64_t)sqlite3_last_insert_rowid(s->db.handle);
     s->ops++;
+    struct live_batch *live = live_require(&s->live, &s->db, *ret);
+    if (live == NULL) {
+        return -1;
+    }
+    // At once: its number is given again if the group fails now.
+    live_touch(&s->live, live, s->now_at, true);
     return 0;
 }
 

@@ -172,6 +172,7 @@ int upload_step(struct store *s);                                // goes on inse
 // --- store_batch.c: what every way of making a batch uses ---
 int batches_open(struct store *s, struct err *e);
 bool store_may_add(struct store *s, int64_t n, struct err *why); // space and quota
+// Makes the row, as `loading`. The batch is in memory from then on, and forgotten by a rollback.
 int batch_insert(struct store *s, const struct batch_info *b, const char *key, uint64_t *ret);
 int task_insert(struct store *s, const struct live_batch *b, const struct new_task *t,
                 uint64_t host);

@@ -63,6 +63,55 @@ static void a_large_upload_that_met_a_full_disk_leaves_nothing(void **state)
     assert_int_equal(work_off(f, "a.test", TASK_SUCCEEDED), 0);
 }
 
+// Each task carries so much that the transaction writes to the log before its end.
+static void post_heavy_batch(struct fixture *f, uint64_t upload, int n)
+{
+    const struct submit s = {.n = n, .host = "heavy.test", .priority = 9};
+    struct upload_piece *p = upload_piece_new(upload);
+    assert_non_null(p);
+    p->batch = new_batch(&s);
+    fill_piece(&p->tasks, &s, 0, n);
+    char text[65536];
+    memset(text, 'x', sizeof(text));
+    const char *metadata = task_piece_copy(&p->tasks, text, sizeof(text));
+    for (size_t i = 0; i < p->tasks.n; i++) {
+        p->tasks.v[i].metadata = metadata;
+    }
+    p->last = true;
+    mailbox_post(store_mailbox(f->store), &p->msg);
+}
+
+static void a_disk_that_fills_among_a_batchs_tasks_leaves_nothing_of_it_for_the_next(void **state)
+{
+    struct fixture *f = *state;
+    faulty_write = SQLITE_FULL;
+    post_heavy_batch(f, 5, 1000);
+    struct upload_reply *r = take(&f->api, RING_UPLOAD_REPLY);
+    assert_int_equal(r->err.code, ERR_STORAGE_FULL);
+    release_message(r);
+    faulty_write = 0;
+    // The next batch gets the same row number.
+    const struct submit s = {.n = 3, .host = "b.test", .priority = 2};
+    r = try_submit(f, &s);
+    for (int i = 0; r->status != 0 && i < 50; i++) {
+        release_message(r);
+        usleep(100000);
+        r = try_submit(f, &s);
+    }
+    assert_int_equal(r->status, 0);
+    struct batch_snapshot b = r->batch->now;
+    release_message(r);
+    struct claimed *c = claim_tasks(f, "b.test", 3, 3);
+    assert_int_equal(c->n, 3);
+    assert_int_equal(c->tasks[0].ref.priority, 2);
+    for (size_t i = 0; i < c->n; i++) {
+        post_outcome(f, &c->tasks[i], TASK_SUCCEEDED);
+    }
+    release_message(c);
+    struct batch_snapshot end = wait_changed(f, b.batch, is_finished);
+    assert_memory_equal(end.id, b.id, UUID_SIZE);
+}
+
 static void a_disk_that_fills_while_rows_are_inserted_ends_the_upload_once(void **state)
 {
     struct fixture *f = *state;
@@ -123,6 +172,9 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_upload_that_met_a_full_disk_leaves_nothing, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_disk_that_fills_among_a_batchs_tasks_leaves_nothing_of_it_for_the_next, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(
             a_disk_that_fills_while_rows_are_inserted_ends_the_upload_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_quota_that_is_used_up_is_a_full_disk, setup, teardown),
