@@ -17,7 +17,8 @@ static const char *const sql[SQL__N] = {
                   " ORDER BY id LIMIT ?) LIMIT ?",
     [SQL_RETRIES] = "SELECT DISTINCT host FROM ready WHERE not_before > 0 AND not_before > ?1"
                     " AND not_before <= ?2 LIMIT ?3",
-    [SQL_STARTS] = "SELECT id FROM batch WHERE not_before_at > 0 AND not_before_at > ?1"
+    [SQL_STARTS] = "SELECT id FROM batch INDEXED BY batch_not_before WHERE not_before_at > 0"
+                   " AND not_before_at > ?1"
                    " AND not_before_at <= ?2 AND state = 1 LIMIT ?3",
 };
 

@@ -33,22 +33,24 @@ enum {
 
 static const char *const sql[SQL__N] = {
     [SQL_NEXT_RETRY] = "SELECT not_before FROM ready WHERE not_before > 0 AND not_before > ?"
+// Where an index is named SQLite would take that of the state, and walk over all finished batches.
                        " ORDER BY not_before LIMIT 1",
     [SQL_NEXT_START] =
         "SELECT not_before_at FROM batch WHERE not_before_at > 0 AND not_before_at > ?"
         " ORDER BY not_before_at LIMIT 1",
     [SQL_NEXT_DEADLINE] = "SELECT deadline_at FROM batch WHERE deadline_at > 0 AND halt = 0"
                           " AND state < 3 ORDER BY deadline_at LIMIT 1",
-    [SQL_NEXT_EXPIRY] =
-        "SELECT finished_at FROM batch WHERE state = 3 ORDER BY finished_at LIMIT 1",
+    [SQL_NEXT_EXPIRY] = "SELECT finished_at FROM batch INDEXED BY batch_finished WHERE state = 3"
+                        " ORDER BY finished_at LIMIT 1",
+    [SQL_NEXT_KEY] = "SELECT expires_at FROM idempotency ORDER BY expires_at LIMIT 1",
     [SQL_DEADLINES] = "SELECT id FROM batch WHERE deadline_at > 0 AND halt = 0 AND state < 3"
                       " AND deadline_at <= ? ORDER BY deadline_at LIMIT ?",
-    [SQL_OLD] = "SELECT id FROM batch WHERE state = 3 AND finished_at <= ? ORDER BY finished_at"
-                " LIMIT ?",
+    [SQL_OLD] = "SELECT id FROM batch INDEXED BY batch_finished WHERE state = 3"
+                " AND finished_at <= ? ORDER BY finished_at LIMIT ?",
     [SQL_KEYS] = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency"
-                 " WHERE expires_at <= ? LIMIT 500)",
-    [SQL_MOVE_RETRIES] =
-        "UPDATE ready SET not_before = max(not_before - ?, 1) WHERE not_before > ?",
+                 " WHERE expires_at <= ? LIMIT ?)",
+    [SQL_MOVE_RETRIES] = "UPDATE ready SET not_before = max(not_before - ?, 1) WHERE not_before > 0"
+                         " AND not_before > ?",
     [SQL_MOVE_BLOCKS] =
         "UPDATE host SET blocked_until = max(blocked_until - ?, 1) WHERE blocked_until > ?",
 };

@@ -64,8 +64,8 @@ static inline void inbox_done(struct inbox *in)
     mailbox_free(&in->mailbox);
 }
 
-// Opens the store and starts it; the reader, too.
-static inline void fixture_start(struct fixture *f)
+// Opens the store, whose thread does not run yet.
+static inline void fixture_open(struct fixture *f)
 {
     inbox_init(&f->api);
     for (int i = 0; i < WORKERS; i++) {
@@ -82,8 +82,19 @@ static inline void fixture_start(struct fixture *f)
     if (store_open(&f->config, &ports, &e, &f->store) < 0) {
         fail_msg("store_open: %s", e.text);
     }
+}
+
+static inline void fixture_run(struct fixture *f)
+{
+    struct err e = {0};
     assert_int_equal(store_start(f->store, &e), 0);
     assert_int_equal(reader_open(f->path, &e, &f->reader), 0);
+}
+
+static inline void fixture_start(struct fixture *f)
+{
+    fixture_open(f);
+    fixture_run(f);
 }
 
 static inline void fixture_stop(struct fixture *f)
