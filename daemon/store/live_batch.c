@@ -30,6 +30,7 @@ int live_open(struct live_table *t, struct db *db, size_t max, struct err *e)
     memset(t, 0, sizeof(*t));
     list_init(&t->lru);
     list_init(&t->dirty);
+    list_init(&t->written);
     list_init(&t->changed);
     list_init(&t->waking);
     t->max = max;
@@ -167,23 +168,37 @@ void live_move(struct live_table *t, struct live_batch *b, int to, int64_t now_a
 
 void live_touch(struct live_table *t, struct live_batch *b, int64_t now_at, bool durable)
 {
-    // By the clock, so that a version that was told but never written is not used again after a
-    // restart.
-    uint64_t now = now_at > 0 ? (uint64_t)now_at : 0;
+    // By the clock in microseconds, which no batch can outrun, so that a version that was told but
+    // never written is not used again after a restart.
+    uint64_t now = now_at > 0 ? (uint64_t)now_at * 1000 : 0;
     b->version = b->version + 1 > now ? b->version + 1 : now;
     if (!list_linked(&b->changed)) {
         list_push_back(&t->changed, &b->changed);
     }
-    if (durable && !list_linked(&b->dirty)) {
+    if (durable) {
+        list_remove(&b->dirty);
         list_push_back(&t->dirty, &b->dirty);
     }
+}
+
+void live_progress(struct live_table *t, struct live_batch *b, int32_t delta, int64_t now_at)
+{
+    b->running += delta; // also of one that was removed: it is held as long as it runs
+    if (b->state >= BATCH_FINISHED) {
+        return; // nothing is seen of it
+    }
+    bool first = b->started_at == 0 && delta > 0;
+    if (first) {
+        b->started_at = now_at;
+    }
+    live_touch(t, b, now_at, first);
 }
 
 int live_flush(struct live_table *t, struct db *db)
 {
     sqlite3_stmt *st = t->st.v[SQL_WRITE];
-    list_for_each (it, &t->dirty) {
-        const struct live_batch *b = list_entry(it, struct live_batch, dirty);
+    while (!list_empty(&t->dirty)) {
+        struct live_batch *b = list_entry(t->dirty.next, struct live_batch, dirty);
         const struct batch_counts *c = &b->counts;
         db_bind(st, "iiiiiiiiiiiiiii", (int64_t)b->batch, (int64_t)b->state, (int64_t)b->halt,
                 (int64_t)b->version, c->total, c->succeeded, c->failed, c->cancelled, c->expired,
@@ -192,6 +207,8 @@ int live_flush(struct live_table *t, struct db *db)
         if (db_exec(db, st) < 0) {
             return -1;
         }
+        list_remove(&b->dirty);
+        list_push_back(&t->written, &b->dirty);
     }
     return 0;
 }
@@ -216,8 +233,8 @@ static void log_finished(struct live_table *t, struct db *db, const struct live_
 
 void live_committed(struct live_table *t, struct db *db)
 {
-    for (struct list *link = list_pop_front(&t->dirty); link != NULL;
-         link = list_pop_front(&t->dirty)) {
+    for (struct list *link = list_pop_front(&t->written); link != NULL;
+         link = list_pop_front(&t->written)) {
         struct live_batch *b = list_entry(link, struct live_batch, dirty);
         if (b->finishing && log_enabled(LOG_LEVEL_INFO)) {
             log_finished(t, db, b);
@@ -228,11 +245,15 @@ void live_committed(struct live_table *t, struct db *db)
 
 void live_rolled_back(struct live_table *t, struct db *db)
 {
+    list_splice(&t->dirty, &t->written);
     for (struct list *link = list_pop_front(&t->dirty); link != NULL;
          link = list_pop_front(&t->dirty)) {
         struct live_batch *b = list_entry(link, struct live_batch, dirty);
+        uint64_t told = b->version;
         if (read_row(t, db, b) != 1) {
             drop(t, b);
+        } else if (b->version < told) {
+            b->version = told;
         }
     }
 }

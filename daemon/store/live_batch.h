@@ -41,7 +41,8 @@ struct live_batch {
     bool refused_more; // and others, that did not fit
     bool finishing;    // finished in the transaction under way
 
-    struct list lru, dirty, changed, waking;
+    struct list lru, changed, waking;
+    struct list dirty; // in `dirty` or `written`
     UT_hash_handle hh;
 };
 
@@ -49,6 +50,7 @@ struct live_table {
     struct live_batch *all;
     struct list lru;     // most recently used last
     struct list dirty;   // to be written with the next commit
+    struct list written; // in the open transaction
     struct list changed; // to be told to the API
     struct list waking;  // with refused hosts
     size_t n, max;
@@ -72,8 +74,10 @@ void live_move(struct live_table *t, struct live_batch *b, int to, int64_t now_a
 // Says that the batch changed: its version grows. `durable`: with the next commit its row is
 // written.
 void live_touch(struct live_table *t, struct live_batch *b, int64_t now_at, bool durable);
-int live_flush(struct live_table *t,
-               struct db *db); // writes the dirty rows, inside the transaction
+// So many more of it run (or fewer), as a worker says.
+void live_progress(struct live_table *t, struct live_batch *b, int32_t delta, int64_t now_at);
+// Writes the dirty rows, inside the transaction; as often as somebody wants to read them there.
+int live_flush(struct live_table *t, struct db *db);
 // They are safe: those that finished are told to the journal.
 void live_committed(struct live_table *t, struct db *db);
 void live_rolled_back(struct live_table *t, struct db *db); // reads them again

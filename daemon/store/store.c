@@ -28,16 +28,8 @@ static void on_progress(struct store *s, const struct progress *m)
 {
     for (size_t i = 0; i < m->n; i++) {
         struct live_batch *b = live_get(&s->live, &s->db, m->v[i].batch);
-        if (b == NULL || b->state == BATCH_REMOVED) {
-            continue;
-        }
-        b->running += m->v[i].delta;
-        bool first = b->started_at == 0 && m->v[i].delta > 0;
-        if (first) {
-            b->started_at = s->now_at;
-        }
-        if (b->state != BATCH_FINISHED) { // else nothing is seen of it
-            live_touch(&s->live, b, s->now_at, first);
+        if (b != NULL) {
+            live_progress(&s->live, b, m->v[i].delta, s->now_at);
         }
     }
 }
