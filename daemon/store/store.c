@@ -47,7 +47,10 @@ static void sort_message(struct store *s, struct message *m)
             store_no_longer_out(s, ((struct release *)m)->v[i].task, true);
         }
         break;
-    case RING_CONFIG: s->settings = ((struct config_message *)m)->settings; break;
+    case RING_CONFIG:
+        s->settings = ((struct config_message *)m)->settings;
+        s->wake_at = s->now_at; // what is due by them
+        break;
     case RING_STOP: s->stopping = true; break;
     default: list_push_back(&s->urgent, &m->link); return;
     }

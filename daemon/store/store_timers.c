@@ -83,7 +83,12 @@ static int expire_batches(struct store *s)
     int n = due_batches(s, SQL_DEADLINES, s->now_at, due, 100);
     for (int i = 0; i < n; i++) {
         struct live_batch *b = live_require(&s->live, &s->db, due[i]);
-        if (b == NULL || halt_begin(s, b, TASK_STATE_EXPIRED) < 0) {
+        if (b == NULL) {
+            return -1;
+        }
+        // What this very group did to it is not in its row yet.
+        bool over = b->halt != 0 || b->state >= BATCH_FINISHED;
+        if (!over && halt_soon(s, b, TASK_STATE_EXPIRED) < 0) {
             return -1;
         }
     }
@@ -102,7 +107,8 @@ static int forget_batches(struct store *s)
         if (b == NULL) {
             return -1;
         }
-        if (!copy_reads(s, b->batch) && batch_remove(s, b) < 0) {
+        bool over = b->state == BATCH_REMOVED || copy_reads(s, b->batch);
+        if (!over && batch_remove(s, b) < 0) {
             return -1;
         }
     }

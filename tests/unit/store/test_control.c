@@ -298,6 +298,116 @@ static void finished_batches_are_forgotten_after_the_retention(void **state)
     assert_int_equal(visible(f, open.id), 1);
 }
 
+static void a_changed_retention_holds_at_once_in_an_idle_store(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 3, .host = "a.test"});
+    work_off(f, "a.test", TASK_SUCCEEDED);
+    flush_store(f);
+    struct config config = f->config;
+    config.store.retention_ms = 1;
+    store_post_config(f->store, &config);
+    wait_changed(f, b.batch, is_deleted);
+}
+
+static void a_batch_can_be_deleted_at_the_moment_its_retention_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 1, .host = "a.test"});
+    work_off(f, "a.test", TASK_SUCCEEDED);
+    wait_changed(f, b.batch, is_finished);
+    fixture_stop(f);
+    f->config.store.retention_ms = 1;
+    fixture_open(f);
+    struct control *c = control_new(CONTROL_DELETE, 1); // in the group that forgets it, too
+    assert_non_null(c);
+    memcpy(c->id, b.id, UUID_SIZE);
+    mailbox_post(store_mailbox(f->store), &c->msg);
+    fixture_run(f);
+    check_reply(take(&f->api, RING_CONTROL_REPLY), 0, ERR_OK);
+    wait_purged(f, b.batch);
+}
+
+// Whose reply comes next.
+static uint64_t take_reply(struct fixture *f)
+{
+    struct control_reply *r = take(&f->api, RING_CONTROL_REPLY);
+    uint64_t token = r->token;
+    check_reply(r, r->status, r->err.code);
+    return token;
+}
+
+static void post_retry_of(struct fixture *f, const uint8_t id[UUID_SIZE], uint64_t token)
+{
+    struct control *c = control_new(CONTROL_RETRY, token);
+    assert_non_null(c);
+    memcpy(c->id, id, UUID_SIZE);
+    uuid_v7(clock_wall_at(), c->new_id);
+    c->retry_states = 1U << TASK_FAILED;
+    mailbox_post(store_mailbox(f->store), &c->msg);
+}
+
+static void a_small_batch_is_copied_for_a_retry_beside_a_large_one(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot large = submit_batch(f, (struct submit){.n = 10000, .host = "a.test"});
+    struct batch_snapshot small = submit_batch(f, (struct submit){.n = 1, .host = "b.test"});
+    work_off(f, "a.test", TASK_FAILED);
+    work_off(f, "b.test", TASK_FAILED);
+    flush_store(f);
+    post_retry_of(f, large.id, 101);
+    post_retry_of(f, small.id, 102);
+    assert_int_equal(take_reply(f), 102);
+    assert_int_equal(take_reply(f), 101);
+}
+
+static void a_small_batch_expires_beside_the_cancel_of_a_large_one(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot large = submit_batch(f, (struct submit){.n = 30000, .host = "a.test"});
+    release_message(control_batch(f, CONTROL_CANCEL, large.id, false));
+    struct batch_snapshot small =
+        submit_batch(f, (struct submit){.n = 1, .host = "b.test", .deadline_ms = 1});
+    bool small_ended = false;
+    while (!small_ended) {
+        struct changed *c = take(&f->api, RING_CHANGED);
+        for (size_t i = 0; i < c->n; i++) {
+            small_ended |= c->v[i].batch == small.batch && is_finished(&c->v[i]);
+            assert_false(c->v[i].batch == large.batch && is_finished(&c->v[i]));
+        }
+        release_message(c);
+    }
+}
+
+static void many_small_batches_are_removed_in_few_commits(void **state)
+{
+    enum { N = 200 };
+    struct fixture *f = *state;
+    struct batch_snapshot b[N];
+    for (int i = 0; i < N; i++) {
+        b[i] = submit_batch(f, (struct submit){.n = 1, .host = "a.test"});
+    }
+    work_off(f, "a.test", TASK_SUCCEEDED);
+    flush_store(f);
+    int64_t before = metrics_get(&f->metrics, METRIC_STORE_COMMITS);
+    for (int i = 0; i < N; i++) {
+        struct control *c = control_new(CONTROL_DELETE, 1);
+        assert_non_null(c);
+        memcpy(c->id, b[i].id, UUID_SIZE);
+        mailbox_post(store_mailbox(f->store), &c->msg);
+    }
+    for (int i = 0; i < N; i++) {
+        check_reply(take(&f->api, RING_CONTROL_REPLY), 0, ERR_OK);
+    }
+    int64_t end = clock_monotonic_ms() + WAIT_MS;
+    while (results_of(f, b[N - 1].batch) > 0 && clock_monotonic_ms() < end) {
+        usleep(1000);
+    }
+    assert_int_equal(results_of(f, b[N - 1].batch), 0);
+    // A commit for each delete at most, and a few for all rows.
+    assert_in_range(metrics_get(&f->metrics, METRIC_STORE_COMMITS) - before, 1, N + N / 4);
+}
+
 struct host_seen {
     struct host_limits limits;
     int64_t blocked_until;
@@ -360,6 +470,11 @@ int main(void)
         TEST(failed_tasks_are_retried_as_a_new_batch),
         TEST(a_retry_without_such_tasks_is_a_conflict),
         TEST(finished_batches_are_forgotten_after_the_retention),
+        TEST(a_changed_retention_holds_at_once_in_an_idle_store),
+        TEST(a_batch_can_be_deleted_at_the_moment_its_retention_ends),
+        TEST(a_small_batch_is_copied_for_a_retry_beside_a_large_one),
+        TEST(a_small_batch_expires_beside_the_cancel_of_a_large_one),
+        TEST(many_small_batches_are_removed_in_few_commits),
         TEST(limits_of_a_host_are_kept_and_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
