@@ -103,8 +103,8 @@ static const struct option rows[] = {
      "64M", NULL, NULL, "Largest body of an API request."},
     {"limits", "json_document", OPTION_SIZE, RELOADABLE, AT(limits, json_document), KIB, 256 * MIB,
      "4M", NULL, NULL, "Largest batch as one JSON document; larger ones come as NDJSON or text."},
-    {"limits", "tasks_per_batch", OPTION_INT, RELOADABLE, AT(limits, tasks_per_batch), 1, 1e8,
-     "1000000", NULL, NULL, "Most tasks in one batch."},
+    {"limits", "tasks_per_batch", OPTION_INT, RELOADABLE, AT(limits, tasks_per_batch), 1, 16777215,
+     "1000000", NULL, NULL, "Most tasks in one batch."}, // numbered in 24 bits
     {"limits", "upload_budget", OPTION_SIZE, RELOADABLE, AT(limits, upload_budget), KIB, 1024 * GIB,
      "256M", NULL, NULL, "Bytes of uploads under way at once; beyond it 503 with Retry-After."},
 

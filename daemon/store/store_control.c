@@ -6,10 +6,6 @@
 
 #include "daemon/store/store_internal.h"
 
-// Batches with no more unfinished tasks are cancelled at once, so that the answer shows them
-// finished.
-#define HALT_AT_ONCE 1000
-
 enum { SQL_FIND, SQL_DROP_KEY, SQL__N };
 
 static const char *const sql[SQL__N] = {
@@ -77,10 +73,8 @@ static int cancel(struct store *s, const struct control *m, struct live_batch *b
 {
     if (b->state != BATCH_FINISHED && b->halt == 0) {
         b->cancel_requested_at = s->now_at;
-        if (halt_begin(s, b, TASK_STATE_CANCELLED) < 0) {
-            return -1;
-        }
-        if (b->counts.total <= HALT_AT_ONCE && halt_all(s, b) < 0) {
+        // The answer shows a small batch finished.
+        if (halt_soon(s, b, TASK_STATE_CANCELLED) < 0) {
             return -1;
         }
     }

@@ -152,18 +152,23 @@ static int fill_background(struct store *s)
         return -1;
     }
     if (upload_step(s) < 0 || upload_discards(s) < 0) {
+    s->ops = 0;
         return -1;
     }
     if (!list_empty(&s->copies) && copy_step(s) < 0) {
         return -1;
     }
-    if (s->back.have_halting && halt_step(s) < 0) {
-        return -1;
+    while (s->back.have_halting && s->ops < BACKGROUND_OPS) {
+        if (halt_step(s) < 0) {
+            return -1;
+        }
     }
-    if (s->back.have_removed) {
-        return s->ops < BACKGROUND_OPS ? purge_step(s) : 0;
+    while (s->back.have_removed && s->ops < BACKGROUND_OPS) {
+        if (purge_step(s) < 0) {
+            return -1;
+        }
     }
-    return s->back.have_free ? shrink_step(s) : 0;
+    return s->back.have_free && !s->back.have_removed ? shrink_step(s) : 0;
 }
 
 static int run_transaction(struct store *s)

@@ -56,7 +56,7 @@ int halt_begin(struct store *s, struct live_batch *b, enum task_state state)
     return 0;
 }
 
-// Ends the unfinished tasks among PIECE indexes from `from` on.
+// Ends the unfinished tasks among PIECE indexes from `from` on. Looking costs, too.
 static int halt_piece(struct store *s, const struct live_batch *b, uint32_t from)
 {
     struct {
@@ -65,8 +65,10 @@ static int halt_piece(struct store *s, const struct live_batch *b, uint32_t from
     } found[PIECE];
     int n = 0, r;
     sqlite3_stmt *st = s->halt_sql.v[SQL_UNFINISHED];
-    int64_t start = batch_range_start(b->batch) + from;
-    db_bind(st, "iiii", prio_of(b->priority), (int64_t)b->batch, start, start + PIECE);
+    int64_t start = batch_range_start(b->batch) + from, end = batch_range_end(b->batch);
+    end = start + PIECE < end ? start + PIECE : end;
+    db_bind(st, "iiii", prio_of(b->priority), (int64_t)b->batch, start, end);
+    s->ops += 1 + (size_t)(b->counts.total < PIECE ? b->counts.total : PIECE) / 4;
     while ((r = db_step(&s->db, st)) == 1) {
         found[n].ref = (struct task_ref){.task = (uint64_t)db_int(st, 0),
                                          .host = (uint64_t)db_int(st, 1),
@@ -81,9 +83,14 @@ static int halt_piece(struct store *s, const struct live_batch *b, uint32_t from
     return r;
 }
 
-int halt_all(struct store *s, struct live_batch *b)
+int halt_soon(struct store *s, struct live_batch *b, enum task_state state)
 {
-    for (uint32_t from = 0; b->state != BATCH_FINISHED && from < TASK_INDEX_MAX; from += PIECE) {
+    if (halt_begin(s, b, state) < 0) {
+        return -1;
+    }
+    bool small = b->counts.total <= PIECE; // its indexes may be more: some entries were left out
+    for (uint32_t from = 0; small && b->state != BATCH_FINISHED && from <= TASK_INDEX_MAX;
+         from += PIECE) {
         if (halt_piece(s, b, from) < 0) {
             return -1;
         }
@@ -124,7 +131,7 @@ int halt_step(struct store *s)
     if (r != 1) {
         return r;
     }
-    if (s->back.halting_next > TASK_INDEX_MAX - PIECE) {
+    if (s->back.halting_next > TASK_INDEX_MAX) {
         log_error("a batch has fewer tasks than its counters say batch=%llu missing=%lld",
                   (unsigned long long)b->batch, (long long)live_unfinished(b));
         b->counts.total = batch_counts_done(&b->counts);
@@ -238,5 +245,6 @@ int purge_step(struct store *s)
     if (removal.rows == 0 && drop_by(s, SQL_DROP_BATCH, (int64_t)removal.batch) < 0) {
         return -1;
     }
+    s->ops += 1 + (size_t)removal.rows;
     return 0;
 }

@@ -216,7 +216,8 @@ bool copy_reads(const struct store *s, uint64_t batch);
 // --- store_halt.c: cancel, expire, delete in pieces ---
 int halt_open(struct store *s, struct err *e);
 int halt_begin(struct store *s, struct live_batch *b, enum task_state state);
-int halt_all(struct store *s, struct live_batch *b); // of a small batch
+// Also ends its tasks at once, if they are few.
+int halt_soon(struct store *s, struct live_batch *b, enum task_state state);
 int halt_step(struct store *s);
 int purge_step(struct store *s);
 

@@ -81,7 +81,7 @@ static int expire_batches(struct store *s)
 {
     uint64_t due[100];
     int n = due_batches(s, SQL_DEADLINES, s->now_at, due, 100);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && s->ops < BACKGROUND_OPS; i++) { // the others are still due then
         struct live_batch *b = live_require(&s->live, &s->db, due[i]);
         if (b == NULL) {
             return -1;

@@ -54,6 +54,8 @@ static const struct {
     const char *name, *text;
     bool good;
 } number_rows[] = {
+    {"limits.tasks_per_batch", "16777215", true},
+    {"limits.tasks_per_batch", "16777216", false},
     {"fetch.concurrency", "1", true},
     {"fetch.concurrency", "100000", true},
     {"fetch.concurrency", "0", false},
