@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Retry: a new batch of those tasks of a finished one that ended in given states. Copied in pieces,
-// as `loading`, like a large upload; answered when the last piece is committed. On the store's
-// thread.
+// as `loading`, like a large upload; answered when the last piece is committed. Several copies take
+// turns. On the store's thread.
 #include <stdlib.h>
 #include <string.h>
 
@@ -222,6 +222,8 @@ int copy_step(struct store *s)
 
 void copy_committed(struct store *s)
 {
+    struct list *stepped = s->copies.next;
+    bool goes_on = false;
     list_for_each_safe (it, next, &s->copies) {
         struct copy_job *job = list_entry(it, struct copy_job, link);
         if (job->now.end == COPY_ANSWERED) {
@@ -230,7 +232,12 @@ void copy_committed(struct store *s)
         } else {
             job->saved = job->now;
             job->committed = true;
+            goes_on |= it == stepped;
         }
+    }
+    if (goes_on) {
+        list_remove(stepped);
+        list_push_back(&s->copies, stepped);
     }
 }
 

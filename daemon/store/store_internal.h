@@ -102,7 +102,7 @@ struct store {
     struct host_names *names;
     struct host_deltas *deltas;
     struct upload *uploads;
-    struct list copies; // struct copy_job, the first is under way
+    struct list copies; // struct copy_job, the first is next
     struct background back, saved;
     int64_t wake_at;  // when a timer is due, 0: none
     int64_t armed_at; // the wake_at that timer_fd is set to, -1: none
