@@ -167,6 +167,14 @@ int db_run(struct db *db, const char *sql)
     return rc == SQLITE_OK ? 0 : db_fail(db, rc);
 }
 
+int db_checkpoint(struct db *db, int mode)
+{
+    sqlite3_busy_timeout(db->handle, 0);
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, NULL, NULL);
+    sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+    return rc;
+}
+
 enum db_fault db_fault(const struct db *db)
 {
     switch (db->rc & 0xff) {

@@ -44,6 +44,8 @@ int db_prepare(struct db *db, const char *const *sql, int n, struct err *e, stru
 void db_finalize(struct statements *s);
 
 int db_run(struct db *db, const char *sql); // without result rows
+// Waits for nobody: a backup or a shell may read for minutes. What SQLite says of it.
+int db_checkpoint(struct db *db, int mode);
 enum db_fault db_fault(const struct db *db);
 void db_clear(struct db *db);
 int db_fail(struct db *db, int rc); // remembers the first error; -1

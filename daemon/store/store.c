@@ -106,7 +106,7 @@ static void look_for_files(struct store *s)
 {
     const char *missing = disk_missing(&s->disk);
     if (missing != NULL && !s->dead) {
-        sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        db_checkpoint(&s->db, SQLITE_CHECKPOINT_PASSIVE);
         store_fatal(s, "%s was moved, replaced or deleted while in use", missing);
     }
 }
@@ -129,8 +129,8 @@ static void look_at_disk(struct store *s)
                       : "there is space again: submissions are accepted free=%llu",
                  (unsigned long long)bytes);
         atomic_store(&s->full, full);
-        s->squeeze = full;
     }
+    s->squeeze |= full;
     if (!full) {
         disk_take_ballast(&s->disk);
     }
@@ -153,7 +153,7 @@ static void checkpoint(struct store *s)
     int mode = s->squeeze ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
     s->squeeze = false;
     s->cut = s->cut && !cut;
-    int rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, NULL, NULL);
+    int rc = db_checkpoint(&s->db, mode);
     // A reader in the way, or a full disk, is no failure here: the log grows until the next
     // attempt.
     if (rc != SQLITE_OK) {

@@ -107,7 +107,6 @@ struct store {
     int64_t wake_at;  // when a timer is due, 0: none
     int64_t armed_at; // the wake_at that timer_fd is set to, -1: none
     int timer_fd;     // readable at wake_at, and when the wall clock is set
-    int64_t sweep_ms; // last look at what expires by the hour
 
     struct statements upload_sql, claim_sql, record_sql, control_sql, halt_sql, host_sql, timer_sql,
         copy_sql, notify_sql, batch_sql;

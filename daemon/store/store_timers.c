@@ -11,7 +11,8 @@
 #include "common/log.h"
 #include "daemon/store/store_internal.h"
 
-#define SWEEP_MS 60000
+#define KEY_GRACE_MS 60000 // so that many keys are forgotten with one commit
+#define KEYS_AT_ONCE 500
 // A worker that knows the host claims a retry when it is due; being told is for one that forgot it.
 #define RETRY_GRACE_MS 1000
 // Less is the clock being steered, or this thread having been slow between two readings.
@@ -23,6 +24,7 @@ enum {
     SQL_NEXT_START,
     SQL_NEXT_DEADLINE,
     SQL_NEXT_EXPIRY,
+    SQL_NEXT_KEY,
     SQL_DEADLINES,
     SQL_OLD,
     SQL_KEYS,
@@ -31,9 +33,9 @@ enum {
     SQL__N
 };
 
+// Where an index is named SQLite would take that of the state, and walk over all finished batches.
 static const char *const sql[SQL__N] = {
     [SQL_NEXT_RETRY] = "SELECT not_before FROM ready WHERE not_before > 0 AND not_before > ?"
-// Where an index is named SQLite would take that of the state, and walk over all finished batches.
                        " ORDER BY not_before LIMIT 1",
     [SQL_NEXT_START] =
         "SELECT not_before_at FROM batch WHERE not_before_at > 0 AND not_before_at > ?"
@@ -57,7 +59,6 @@ static const char *const sql[SQL__N] = {
 
 int timers_open(struct store *s, struct err *e)
 {
-    s->sweep_ms = clock_monotonic_ms();
     s->timer_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     if (s->timer_fd < 0) {
         return err_set_errno(e, errno, "cannot create a timer");
@@ -163,8 +164,7 @@ int timers_start(struct store *s)
 
 bool timers_wanted(struct store *s)
 {
-    return s->back.set_back_ms > 0 || (s->wake_at > 0 && s->now_at >= s->wake_at) ||
-           clock_monotonic_ms() - s->sweep_ms >= SWEEP_MS;
+    return s->back.set_back_ms > 0 || (s->wake_at > 0 && s->now_at >= s->wake_at);
 }
 
 int timers_step(struct store *s)
@@ -172,12 +172,9 @@ int timers_step(struct store *s)
     if (s->back.set_back_ms > 0 && follow_clock(s) < 0) {
         return -1;
     }
-    if (clock_monotonic_ms() - s->sweep_ms >= SWEEP_MS) {
-        s->sweep_ms = clock_monotonic_ms();
-        db_bind(s->timer_sql.v[SQL_KEYS], "i", s->now_at);
-        if (db_exec(&s->db, s->timer_sql.v[SQL_KEYS]) < 0) {
-            return -1;
-        }
+    db_bind(s->timer_sql.v[SQL_KEYS], "ii", s->now_at, (int64_t)KEYS_AT_ONCE);
+    if (db_exec(&s->db, s->timer_sql.v[SQL_KEYS]) < 0) {
+        return -1;
     }
     return expire_batches(s) < 0 || forget_batches(s) < 0 || notify_due(s) < 0 ? -1 : 0;
 }
@@ -201,7 +198,8 @@ int timers_next(struct store *s)
     db_bind(s->timer_sql.v[SQL_NEXT_RETRY], "i", s->back.retries_told_at);
     db_bind(s->timer_sql.v[SQL_NEXT_START], "i", s->back.starts_told_at);
     if (sooner(s, SQL_NEXT_RETRY, RETRY_GRACE_MS, &at) < 0 ||
-        sooner(s, SQL_NEXT_START, 0, &at) < 0 || sooner(s, SQL_NEXT_DEADLINE, 0, &at) < 0) {
+        sooner(s, SQL_NEXT_START, 0, &at) < 0 || sooner(s, SQL_NEXT_DEADLINE, 0, &at) < 0 ||
+        sooner(s, SQL_NEXT_KEY, KEY_GRACE_MS, &at) < 0) {
         return -1;
     }
     if (s->settings.retention_ms > 0 &&
