@@ -18,11 +18,11 @@
 
 // The position of the round robin over a lane's flows: `pos` is the batch served last. A cycle in
 // which nothing was found ends where it began, at `stop_at`, after the end of the lane was passed
-// (`wrapped`).
+// (`wrapped`). `turn` is for whoever alternates between lanes.
 struct ledger_lane {
     uint64_t key[2]; // host, level
     uint64_t pos, stop_at;
-    bool wrapped;
+    bool wrapped, turn;
     struct list lru;
     UT_hash_handle hh;
 };

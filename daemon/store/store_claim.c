@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Claims: which tasks of a host are next. First retries that are due; then level by level, highest
-// priority first; within a level the flows (one batch's tasks for this host) in turn, a few tasks
-// each, beginning after the one served last. So a batch of one URL waits for one turn of the
-// others, not for their ends. On the store's thread, between transactions: a claim only reads and
-// remembers in the ledger.
+// Claims: which tasks of a host are next. Half are retries that are due, the longest waiting first;
+// the other half are taken level by level, highest priority first, and within a level from the
+// flows (one batch's tasks for this host) in turn, a few tasks each, beginning after the one served
+// last. What one half lacks the other fills. So a batch of one URL waits for one turn of the
+// others, not for their ends, nor for all that failed together and is due together. On the store's
+// thread, between transactions: a claim only reads and remembers in the ledger.
 //
 // A flow that may not run now is passed by with one seek. Work for one claim is bounded; when the
 // bound is reached the answer says `more`, and the next claim goes on where this one stopped.
@@ -46,6 +47,7 @@ struct claiming {
     size_t bytes;
     bool held_back;    // a flow would have had more, but for `slots`
     bool retries_left; // there are more waiting retries than one claim can look at
+    bool flows_left;   // and more flows
 };
 
 int claim_open(struct store *s, struct err *e)
@@ -260,6 +262,7 @@ static int serve_levels(struct claiming *c)
         }
         level++;
     }
+    c->flows_left = c->visits <= 0;
     return 0;
 }
 
@@ -297,6 +300,30 @@ static int serve_retries(struct claiming *c)
     return r < 0 ? -1 : 0;
 }
 
+// Adds tasks of one kind until there are `want`.
+static int fill(struct claiming *c, bool retries, size_t want)
+{
+    c->want = want;
+    c->visits = MAX_VISITS;
+    return retries ? serve_retries(c) : serve_levels(c);
+}
+
+// Which half comes first alternates, since a claim may be for one task.
+static int serve(struct claiming *c)
+{
+    struct ledger_lane *lane = ledger_lane(&c->s->ledger, c->claim->host, RETRY_LEVEL);
+    if (lane == NULL) {
+        return db_fail(&c->s->db, SQLITE_NOMEM);
+    }
+    lane->turn = !lane->turn;
+    size_t want = c->want;
+    bool first = lane->turn;
+    int r = fill(c, first, (want + 1) / 2);
+    bool has_more = is_full(c);
+    r = r < 0 ? -1 : fill(c, !first, want);
+    return r < 0 || !has_more ? r : fill(c, first, want);
+}
+
 static int find_next_due(struct claiming *c)
 {
     // Retries that were passed by belong to batches that may not run; somewhere behind them may be
@@ -330,18 +357,16 @@ static void take_back(struct store *s, struct claimed *a)
 int claim_answer(struct store *s, const struct claim *m)
 {
     size_t want = m->n < MAX_CLAIM_TASKS ? m->n : MAX_CLAIM_TASKS;
-    struct claiming c = {.s = s, .claim = m, .want = want, .slots = m->slots, .visits = MAX_VISITS};
+    struct claiming c = {.s = s, .claim = m, .want = want, .slots = m->slots};
     c.answer = claimed_new(m->host, want);
     if (c.answer == NULL) {
         return db_fail(&s->db, SQLITE_NOMEM);
     }
-    int r = serve_retries(&c);
-    c.visits = MAX_VISITS;
-    if (r < 0 || serve_levels(&c) < 0 || find_next_due(&c) < 0) {
+    if (serve(&c) < 0 || find_next_due(&c) < 0) {
         take_back(s, c.answer);
         return -1;
     }
-    c.answer->more = is_over(&c) || (c.held_back && c.answer->n > 0);
+    c.answer->more = is_full(&c) || c.flows_left || (c.held_back && c.answer->n > 0);
     store_to_worker(s, m->worker, c.answer);
     return 0;
 }

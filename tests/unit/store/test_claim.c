@@ -233,6 +233,35 @@ static void a_due_retry_goes_before_fresh_tasks_and_survives_a_restart(void **st
     release_message(c);
 }
 
+static void many_due_retries_leave_half_of_a_host_to_others(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot large = submit_batch(f, (struct submit){.n = 100, .host = "a.test"});
+    struct claimed *c = claim_tasks(f, "a.test", 100, 100);
+    for (size_t i = 0; i < c->n; i++) {
+        post_retry(f, &c->tasks[i], clock_wall_at() - 10);
+    }
+    release_message(c);
+    struct batch_snapshot small =
+        submit_batch(f, (struct submit){.n = 20, .host = "a.test", .priority = 1});
+    c = claim_tasks(f, "a.test", 16, 16);
+    assert_int_equal(of_batch(c, large.batch), 8);
+    assert_int_equal(of_batch(c, small.batch), 8);
+    release_message(c);
+    int got = 0; // also of a host that is asked for one task at a time
+    for (int i = 0; i < 8; i++) {
+        c = claim_tasks(f, "a.test", 1, 1);
+        assert_int_equal(c->n, 1);
+        got += of_batch(c, small.batch);
+        release_message(c);
+    }
+    assert_int_equal(got, 4);
+    c = claim_tasks(f, "a.test", 100, 100); // what one side leaves is the other's
+    assert_int_equal(of_batch(c, small.batch), 8);
+    assert_int_equal(of_batch(c, large.batch), 88);
+    release_message(c);
+}
+
 static void a_batch_starts_at_its_not_before(void **state)
 {
     struct fixture *f = *state;
@@ -313,6 +342,7 @@ int main(void)
         TEST(a_retry_waits_for_its_time),
         TEST(a_retry_that_ended_elsewhere_is_told_at_once),
         TEST(a_due_retry_goes_before_fresh_tasks_and_survives_a_restart),
+        TEST(many_due_retries_leave_half_of_a_host_to_others),
         TEST(a_batch_starts_at_its_not_before),
         TEST(a_scan_finds_every_host_with_work_once),
         TEST(many_paused_batches_do_not_hide_a_running_one),
