@@ -108,8 +108,7 @@ static int64_t port_take_lag_us(void *ctx)
 // the service manager starts us again.
 static void on_store_fatal(void *ctx, const char *why)
 {
-    struct daemon *d = ctx;
-    running_leave_all(store_running(d->store));
+    (void)ctx;
     log_error("the store cannot go on, stopping reason=%s", log_value(why));
     notify_state("STATUS=store failed: %s", why);
     _exit(EXIT_FAILURE);
@@ -254,7 +253,6 @@ static int start_ring(struct daemon *d, struct err *e)
         .n_workers = fetch_n_workers(d->fetch),
         .metrics = &d->metrics,
         .on_fatal = on_store_fatal,
-        .ctx = d,
     };
     if (store_open(d->config, &store_ports, e, &d->store) < 0 ||
         reader_open(d->config->store.path, e, &d->reader) < 0) {

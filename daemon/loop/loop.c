@@ -29,24 +29,10 @@ struct loop {
     char name[16];
     struct event_base *base;
     struct service *services;
-    struct mailbox *own; // stops come through here, and beats are asked for
+    struct mailbox *own; // nothing is posted to it: it is woken for stops and for beats
     _Atomic int64_t lag_us;
     atomic_bool stopping;
 };
-
-static void free_message(struct message *m)
-{
-    free(m);
-}
-
-static void on_own_message(void *ctx, struct message *m)
-{
-    struct loop *l = ctx;
-    if (atomic_load(&l->stopping)) { // else it woke a run that has ended without it
-        event_base_loopbreak(l->base);
-    }
-    free_message(m);
-}
 
 int loop_new(const char *name, struct err *e, struct loop **ret)
 {
@@ -61,8 +47,7 @@ int loop_new(const char *name, struct err *e, struct loop **ret)
         loop_free(&l);
         return -1;
     }
-    if (mailbox_new(e, &l->own) < 0 ||
-        loop_serve_mailbox(l, l->own, on_own_message, NULL, l, e) < 0) {
+    if (mailbox_new(e, &l->own) < 0 || loop_serve_mailbox(l, l->own, NULL, NULL, l, e) < 0) {
         loop_free(&l);
         return -1;
     }
@@ -168,11 +153,7 @@ void loop_run(struct loop *l)
 void loop_stop(struct loop *l)
 {
     atomic_store(&l->stopping, true);
-    struct message *m = calloc(1, sizeof(*m));
-    if (m != NULL) {
-        m->free = free_message;
-        mailbox_post(l->own, m);
-    }
+    mailbox_wake(l->own); // the end of any callback stops the run
 }
 
 int64_t loop_take_lag_us(struct loop *l)

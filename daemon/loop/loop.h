@@ -20,8 +20,9 @@ int loop_new(const char *name, struct err *e, struct loop **ret);
 void loop_free(struct loop **l);
 struct event_base *loop_base(struct loop *l);
 
-// Messages of the loop's mailbox go to `fn`; after each round of them `after` (may be NULL) is
-// called once, the place to flush what the round produced.
+// Messages of the loop's mailbox go to `fn` (NULL: nothing is posted to it, it is only woken);
+// after each round of them `after` (may be NULL) is called once, the place to flush what the round
+// produced.
 int loop_serve_mailbox(struct loop *l, struct mailbox *mb, loop_message_fn *fn,
                        void (*after)(void *ctx), void *ctx, struct err *e);
 

@@ -54,7 +54,7 @@ void mailbox_free(struct mailbox **mb)
     *mb = NULL;
 }
 
-static void wake(struct mailbox *mb)
+void mailbox_wake(struct mailbox *mb)
 {
     uint64_t one = 1;
     // The only failure is a counter that is full, and then the receiver is awake already.
@@ -71,7 +71,7 @@ void mailbox_post(struct mailbox *mb, struct message *m)
     mb->length++;
     pthread_mutex_unlock(&mb->lock);
     if (was_empty) {
-        wake(mb);
+        mailbox_wake(mb);
     }
 }
 
@@ -90,7 +90,7 @@ void mailbox_post_list(struct mailbox *mb, struct list *messages)
     mb->length += n;
     pthread_mutex_unlock(&mb->lock);
     if (was_empty) {
-        wake(mb);
+        mailbox_wake(mb);
     }
 }
 
@@ -127,7 +127,7 @@ int64_t mailbox_beat_ms(struct mailbox *mb)
     int64_t now = clock_monotonic_ms();
     int64_t asked = 0;
     if (atomic_compare_exchange_strong(&mb->asked_ms, &asked, now)) {
-        wake(mb);
+        mailbox_wake(mb);
         return now;
     }
     return asked;

@@ -10,7 +10,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdint.h>
 
 #include "common/err.h"
 #include "common/list.h"
@@ -32,6 +31,9 @@ void mailbox_post(struct mailbox *mb, struct message *m);
 
 // Any thread. Takes all of `list` in order with one wake-up.
 void mailbox_post_list(struct mailbox *mb, struct list *messages);
+
+// Any thread: the receiver finds its mailbox readable, even if nothing is in it. Needs no memory.
+void mailbox_wake(struct mailbox *mb);
 
 // Receiver's thread: moves everything to the end of `ret` (initialised) and re-arms the wake-up.
 void mailbox_take(struct mailbox *mb, struct list *ret);

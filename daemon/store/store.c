@@ -360,9 +360,9 @@ struct running *store_running(struct store *s)
     return s->running;
 }
 
-static void free_message(struct message *m)
+static void leave_message(struct message *m)
 {
-    free(m);
+    (void)m;
 }
 
 void store_close(struct store **store)
@@ -372,17 +372,17 @@ void store_close(struct store **store)
         return;
     }
     if (s->started) {
-        struct message *m = calloc(1, sizeof(*m));
-        if (m == NULL) {
-            return; // the process ends anyway, and nothing accepted is lost
-        }
-        m->kind = RING_STOP;
-        m->free = free_message;
-        mailbox_post(s->mailbox, m);
+        s->stop = (struct message){.kind = RING_STOP, .free = leave_message};
+        mailbox_post(s->mailbox, &s->stop);
         pthread_join(s->thread, NULL);
     }
     store_free(s);
     *store = NULL;
+}
+
+static void free_message(struct message *m)
+{
+    free(m);
 }
 
 void store_post_config(struct store *s, const struct config *config)

@@ -24,6 +24,7 @@ void store_fatal(struct store *s, const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     s->dead = true;
+    running_leave_all(s->running); // it is no task's fault
     log_error("the store has failed reason=%s", log_value(text));
     s->ports.on_fatal(s->ports.ctx, text);
 }
@@ -151,8 +152,8 @@ static int fill_background(struct store *s)
     if (timers_wanted(s) && timers_step(s) < 0) {
         return -1;
     }
-    if (upload_step(s) < 0 || upload_discards(s) < 0) {
     s->ops = 0;
+    if (upload_step(s) < 0 || upload_discards(s) < 0) {
         return -1;
     }
     if (!list_empty(&s->copies) && copy_step(s) < 0) {

@@ -72,6 +72,7 @@ struct store {
     struct store_ports ports;
     struct mailbox **workers; // copy of ports.workers
     struct mailbox *mailbox;
+    struct message stop; // here, since it must be posted without memory, too
     struct settings settings;
     char *path;
     struct disk disk;
