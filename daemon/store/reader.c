@@ -9,7 +9,17 @@
 #include "daemon/store/batch_row.h"
 #include "daemon/store/reader_internal.h"
 
-enum { SQL_BATCH, SQL_BATCHES, SQL_BY_STATE, SQL_BY_NAME, SQL_KEY, SQL_HOST, SQL_HOSTS, SQL__N };
+enum {
+    SQL_BATCH,
+    SQL_BATCHES,
+    SQL_BY_STATE,
+    SQL_BY_NAME,
+    SQL_BY_BOTH,
+    SQL_KEY,
+    SQL_HOST,
+    SQL_HOSTS,
+    SQL__N
+};
 
 #define HOST_COLUMNS                                                                               \
     "id, name, max_concurrency, delay_ms, rate_per_s, paused, blocked_until, backoff_level, "      \
@@ -23,9 +33,10 @@ static const char *const sql[SQL__N] = {
                     " ORDER BY id DESC LIMIT ?4",
     [SQL_BY_STATE] = "SELECT " BATCH_COLUMNS " FROM batch WHERE state = ?2 AND id < ?3"
                      " ORDER BY id DESC LIMIT ?4",
-    [SQL_BY_NAME] =
-        "SELECT " BATCH_COLUMNS " FROM batch WHERE name = ?1 AND id < ?3"
-        " AND +state BETWEEN 1 AND 3 AND (?2 < 0 OR +state = ?2) ORDER BY id DESC LIMIT ?4",
+    [SQL_BY_NAME] = "SELECT " BATCH_COLUMNS " FROM batch WHERE name = ?1 AND id < ?3"
+                    " AND +state BETWEEN 1 AND 3 ORDER BY id DESC LIMIT ?4",
+    [SQL_BY_BOTH] = "SELECT " BATCH_COLUMNS " FROM batch INDEXED BY batch_name_state"
+                    " WHERE name = ?1 AND state = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
     [SQL_KEY] = "SELECT b.uuid, i.hash FROM idempotency i JOIN batch b ON b.id = i.batch"
                 " WHERE i.key = ? AND i.expires_at > ? AND b.state BETWEEN 1 AND 3",
     [SQL_HOST] = "SELECT " HOST_COLUMNS " FROM host WHERE name = ?",
@@ -89,7 +100,8 @@ int reader_batch(struct reader *r, const uint8_t id[UUID_SIZE], struct err *e,
 int reader_batches(struct reader *r, const struct batch_filter *f, batch_row_fn *fn, void *ctx,
                    struct err *e)
 {
-    int which = f->name != NULL ? SQL_BY_NAME : f->state >= 0 ? SQL_BY_STATE : SQL_BATCHES;
+    int which = f->name == NULL ? (f->state < 0 ? SQL_BATCHES : SQL_BY_STATE)
+                                : (f->state < 0 ? SQL_BY_NAME : SQL_BY_BOTH);
     sqlite3_stmt *st = r->batch_sql.v[which];
     db_bind(st, "tiii", f->name, (int64_t)f->state, f->before == 0 ? INT64_MAX : (int64_t)f->before,
             (int64_t)f->limit);
