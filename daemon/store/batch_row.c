@@ -8,9 +8,10 @@
 // Copies a text column; false without memory.
 static bool copy_text(sqlite3_stmt *st, int at, char **ret)
 {
-    const char *text = db_text(st, at);
+    bool none = sqlite3_column_type(st, at) == SQLITE_NULL;
+    const char *text = none ? NULL : db_text(st, at);
     *ret = text == NULL ? NULL : strdup(text);
-    return text == NULL || *ret != NULL;
+    return none || *ret != NULL;
 }
 
 struct batch_info *batch_row_read(sqlite3_stmt *st)

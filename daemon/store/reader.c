@@ -156,6 +156,10 @@ static int give_hosts(struct reader *r, sqlite3_stmt *st, host_row_fn *fn, void 
             .failed = db_int(st, 10),
             .bytes_received = db_int(st, 11),
         };
+        if (row.record.name == NULL) {
+            step = db_fail(&r->db, SQLITE_NOMEM);
+            break;
+        }
         n++;
         if (fn(ctx, &row) != 0) {
             break;

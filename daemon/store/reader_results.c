@@ -144,8 +144,7 @@ static int give_all(struct giving *g, sqlite3_stmt *st)
     while (go_on == 1 && (step = db_step(&g->r->db, st)) == 1) {
         go_on = give(g, st);
     }
-    db_reset(st);
-    return step < 0 ? -1 : go_on;
+    return db_end(&g->r->db, st) < 0 || step < 0 ? -1 : go_on;
 }
 
 static int give_by_index(struct giving *g, unsigned states)
@@ -240,7 +239,7 @@ int reader_result_of(struct reader *r, uint64_t batch, uint32_t index, result_se
         struct result_row row = read_row(st);
         row.headers = db_text(st, 29);
         fn(ctx, &row);
-        db_reset(st);
+        step = db_end(&r->db, st);
     } else if (step == 0) {
         fn(ctx, NULL);
     }

@@ -73,8 +73,7 @@ int reader_task(struct reader *r, uint64_t batch, uint32_t index, task_row_fn *f
     };
     // While this statement is open the result is read from the same snapshot.
     int r2 = reader_result_of(r, batch, index, on_result, &g);
-    db_reset(st);
-    return r2 < 0 ? reader_fail(r, e) : 1;
+    return db_end(&r->db, st) < 0 || r2 < 0 ? reader_fail(r, e) : 1;
 }
 
 int reader_attempts(struct reader *r, uint64_t batch, uint32_t index, attempt_row_fn *fn, void *ctx,
@@ -100,14 +99,34 @@ int reader_attempts(struct reader *r, uint64_t batch, uint32_t index, attempt_ro
             break;
         }
     }
+    return db_end(&r->db, st) < 0 || step < 0 ? reader_fail(r, e) : n;
+}
+
+// Appends what the part at `offset` holds of the bytes up to `end`: how many, or -1.
+static int64_t read_part(struct reader *r, int64_t first, uint64_t offset, uint64_t end,
+                         struct buf *out)
+{
+    sqlite3_stmt *st = r->task_sql.v[SQL_PART];
+    db_bind(st, "i", first + (int64_t)(offset / BODY_PART));
+    if (db_step(&r->db, st) != 1) {
+        return db_fail(&r->db, SQLITE_CORRUPT);
+    }
+    uint64_t at = offset % BODY_PART;
+    uint64_t have = (uint64_t)sqlite3_column_bytes(st, 0);
+    uint64_t take = have <= at ? 0 : have - at;
+    take = take < end - offset ? take : end - offset;
+    int added = buf_append(out, (const char *)sqlite3_column_blob(st, 0) + at, (size_t)take);
     db_reset(st);
-    return step < 0 ? reader_fail(r, e) : n;
+    if (take == 0 || added < 0) {
+        return db_fail(&r->db, take == 0 ? SQLITE_CORRUPT : SQLITE_NOMEM);
+    }
+    return (int64_t)take;
 }
 
 int reader_body(struct reader *r, uint64_t batch, uint32_t index, uint64_t offset, size_t n,
                 struct buf *out, struct err *e)
 {
-    sqlite3_stmt *st = r->task_sql.v[SQL_BODY], *part = r->task_sql.v[SQL_PART];
+    sqlite3_stmt *st = r->task_sql.v[SQL_BODY];
     db_bind(st, "i", (int64_t)task_key(batch, index));
     int step = db_step(&r->db, st);
     if (step != 1) {
@@ -116,25 +135,14 @@ int reader_body(struct reader *r, uint64_t batch, uint32_t index, uint64_t offse
     int64_t first = db_int(st, 0);
     uint64_t size = (uint64_t)db_int(st, 1);
     bool has_body = db_int(st, 2) != 0;
-    db_reset(st);
     uint64_t end = offset < size && n < size - offset ? offset + n : size;
-    while (has_body && offset < end) {
-        uint64_t at = offset % BODY_PART;
-        db_bind(part, "i", first + (int64_t)(offset / BODY_PART));
-        if (db_step(&r->db, part) != 1) {
-            db_fail(&r->db, SQLITE_CORRUPT);
-            return reader_fail(r, e);
-        }
-        uint64_t have = (uint64_t)sqlite3_column_bytes(part, 0);
-        uint64_t take = have <= at ? 0 : have - at;
-        take = take < end - offset ? take : end - offset;
-        int added = buf_append(out, (const char *)sqlite3_column_blob(part, 0) + at, (size_t)take);
-        db_reset(part);
-        if (take == 0 || added < 0) {
-            db_fail(&r->db, take == 0 ? SQLITE_CORRUPT : SQLITE_NOMEM);
-            return reader_fail(r, e);
-        }
-        offset += take;
+    // While this statement is open the parts are read from the same snapshot: a batch that is being
+    // deleted is whole, or not there.
+    int64_t got = 0;
+    while (got >= 0 && has_body && offset < end) {
+        got = read_part(r, first, offset, end, out);
+        offset += got > 0 ? (uint64_t)got : 0;
     }
-    return has_body ? 1 : 0;
+    db_reset(st);
+    return got < 0 ? reader_fail(r, e) : has_body ? 1 : 0;
 }

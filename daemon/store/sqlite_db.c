@@ -242,6 +242,12 @@ void db_reset(sqlite3_stmt *st)
     sqlite3_reset(st);
 }
 
+int db_end(struct db *db, sqlite3_stmt *st)
+{
+    int rc = sqlite3_reset(st);
+    return rc == SQLITE_OK ? 0 : db_fail(db, rc);
+}
+
 char *db_borrow(sqlite3_stmt *st, int at)
 {
     union {

@@ -59,6 +59,9 @@ int db_step(struct db *db, sqlite3_stmt *st);
 // Runs a statement without result rows to its end: the number of changed rows, or -1.
 int db_exec(struct db *db, sqlite3_stmt *st);
 void db_reset(sqlite3_stmt *st);
+// The same after texts of its row were read: -1 if one of them was NULL for want of memory, which
+// SQLite may need to put a zero behind a long one.
+int db_end(struct db *db, sqlite3_stmt *st);
 
 // Columns. Text is borrowed until the next step.
 static inline int64_t db_int(sqlite3_stmt *st, int at)

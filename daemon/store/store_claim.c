@@ -95,7 +95,7 @@ static int batch_at(struct claiming *c, uint64_t batch, uint32_t *ret)
         return r < 0 ? -1 : db_fail(&c->s->db, SQLITE_CORRUPT);
     }
     r = copy(c, st, 0, &a->batches[a->n_batches].defaults);
-    db_reset(st);
+    r = db_end(&c->s->db, st) < 0 ? -1 : r;
     a->batches[a->n_batches].batch = batch;
     *ret = (uint32_t)a->n_batches++;
     return r;
@@ -123,8 +123,7 @@ static int give(struct claiming *c, struct live_batch *b, sqlite3_stmt *row)
     }
     r = copy(c, st, 0, &t->url);
     r = r < 0 ? r : copy(c, st, 1, &t->spec);
-    db_reset(st);
-    if (r < 0 || batch_at(c, b->batch, &t->batch_at) < 0) {
+    if (db_end(&s->db, st) < 0 || r < 0 || batch_at(c, b->batch, &t->batch_at) < 0) {
         return -1;
     }
     if (ledger_add(&s->ledger, t->ref.task, t->ref.host) < 0) {

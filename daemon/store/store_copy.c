@@ -113,10 +113,10 @@ static int copy_task(struct store *s, struct copy_job *job, struct live_batch *b
                          .metadata = db_text(st, 3),
                          .spec = db_text(st, 4)};
     uint64_t host = (uint64_t)db_int(st, 0);
-    int r = task_insert(s, b, &t, host) < 0 ? -1 : ready_insert(s, b, t.index, host);
-    db_reset(st);
+    int r = t.url == NULL ? db_fail(&s->db, SQLITE_NOMEM) : task_insert(s, b, &t, host);
+    r = r < 0 ? -1 : ready_insert(s, b, t.index, host);
     b->counts.total++;
-    return r;
+    return db_end(&s->db, st) < 0 ? -1 : r;
 }
 
 // The tasks of the next piece: their number, or -1. *ret_done: those were the last.

@@ -202,9 +202,10 @@ int hosts_record(struct store *s, uint64_t host, struct host_record *ret)
     if (r != 1) {
         return r;
     }
+    const char *name = db_text(st, 0);
     *ret = (struct host_record){
         .host = host,
-        .name = strdup(db_text(st, 0)),
+        .name = name == NULL ? NULL : strdup(name),
         .limits = {.max_concurrency = (int32_t)db_int(st, 1),
                    .delay_ms = db_int(st, 2),
                    .rate_per_s = sqlite3_column_double(st, 3),
