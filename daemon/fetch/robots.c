@@ -19,6 +19,7 @@
 
 #define MAX_PATTERNS  (3 * ROBOTS_MAX_BYTES + ROBOTS_MAX_BYTES) // all %XX, and "/" before each
 #define MAX_TARGET    (3 * URL_MAX)                             // each byte of it escaped
+#define MAX_SEARCHED  ((size_t)1024 * 1024) // octets of a path by all wildcards: 10 ms at worst
 #define INITIAL_RULES 16
 #define UTF8_BOM      "\xef\xbb\xbf"
 #define ROBOTS_PATH   "/robots.txt"
@@ -331,8 +332,8 @@ static struct slice next_literal(struct slice *pattern, bool *ret_last)
 }
 
 // Between wildcards the first place a literal is found at is as good as any, so this takes time in
-// proportion to path and pattern, whatever they are.
-static bool matches(struct slice pattern, bool anchored, struct slice path)
+// proportion to path and pattern, whatever they are. What is searched of the path is counted.
+static bool matches(struct slice pattern, bool anchored, struct slice path, size_t *searched)
 {
     bool last;
     struct slice literal = next_literal(&pattern, &last);
@@ -351,11 +352,13 @@ static bool matches(struct slice pattern, bool anchored, struct slice path)
         }
         if (literal.n > 0) {
             const char *found = memmem(path.p, path.n, literal.p, literal.n);
+            size_t used = found ? (size_t)(found - path.p) + literal.n : path.n;
+            *searched += used;
             if (!found) {
                 return false;
             }
-            path.n -= (size_t)(found - path.p) + literal.n;
-            path.p = found + literal.n;
+            path.n -= used;
+            path.p += used;
         }
         if (last) {
             return true;
@@ -371,14 +374,14 @@ bool robots_allows(const struct robots *r, const char *target)
     char space[MAX_TARGET + 1]; // a verdict must not depend on memory
     struct buf path = BUF_OVER(space);
     append_normal(&path, (struct slice){target, strlen(target)}, false);
-    bool allowed = !path.failed;
-    for (size_t i = 0; i < r->rules.n && !path.failed; i++) {
+    bool decided = path.failed, allowed = false;
+    size_t searched = 0;
+    for (size_t i = 0; i < r->rules.n && !decided && searched <= MAX_SEARCHED; i++) {
         const struct rule *rule = &r->rules.v[i];
         struct slice pattern = {r->patterns.data + rule->at, rule->len};
-        if (matches(pattern, rule->anchored, (struct slice){path.data, path.len})) {
-            allowed = rule->allow;
-            break;
-        }
+        struct slice whole = {path.data, path.len};
+        decided = matches(pattern, rule->anchored, whole, &searched);
+        allowed = decided && rule->allow;
     }
-    return allowed;
+    return decided ? allowed : searched <= MAX_SEARCHED;
 }

@@ -24,5 +24,7 @@ int robots_parse(const char *text, size_t n, const char *token, struct robots **
 void robots_free(struct robots **r);
 size_t robots_size(const struct robots *r); // bytes of memory
 
-// Whether `target`, a path with its query, may be fetched. /robots.txt itself always may.
+// Whether `target`, a path with its query, may be fetched. /robots.txt itself always may. Not if
+// that is hard to say: a file of 512 KiB may have so many wildcards that a long path would take
+// seconds.
 bool robots_allows(const struct robots *r, const char *target);

@@ -57,6 +57,21 @@ static void nothing_is_known_at_first(void **state)
     assert_ptr_not_equal(e, robots_cache_get(*state, "https://a.example"));
 }
 
+// 47,000 wildcards over a path of 8,000 octets would keep a worker busy for seconds.
+static void a_file_that_is_too_hard_to_read_forbids_long_paths(void **state)
+{
+    static char text[512 * 1024] = "User-agent: *\n", path[8001] = "/";
+    static const char rule[] = "Allow:*aac\n";
+    for (size_t n = strlen(text); n + sizeof(rule) < sizeof(text); n += sizeof(rule) - 1) {
+        memcpy(text + n, rule, sizeof(rule));
+    }
+    memset(path + 1, 'a', sizeof(path) - 2);
+    struct robots_answer a = status(200, text);
+    struct robots_entry *e = learn(*state, &a, NOW);
+    assert_int_equal(robots_cache_check(e, path, NOW), ROBOTS_FORBIDDEN);
+    assert_int_equal(robots_cache_check(e, "/a/short/one", NOW), ROBOTS_ALLOWED);
+}
+
 static void rules_hold_for_a_day(void **state)
 {
     struct robots_answer a = status(200, NO_PAGE);
@@ -167,6 +182,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_known_at_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_is_too_hard_to_read_forbids_long_paths, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(rules_hold_for_a_day, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answers_decide_as_the_rfc_says, set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_rules_outlive_a_failure, set_up, tear_down),
