@@ -126,6 +126,10 @@ void flight_release_slot(struct flight *f)
     if (!f->host) {
         return;
     }
+    if (f->unsent) {
+        host_queue_left(&f->host->queue, clock_monotonic_us());
+        f->unsent = false;
+    }
     host_queue_end(&f->host->queue);
     budget_give_share(w->shared->slots, w->number, 1);
     worker_touch(w, f->host);
@@ -185,6 +189,7 @@ void flight_begin(struct flight *f, struct host *h, struct queued_task *t)
     f->queued = t;
     f->batch = t->batch;
     f->host = h;
+    f->unsent = true;
     list_remove(&t->in_batch);
     t->host = NULL;
     list_push_back(&f->batch->flights, &f->in_batch);

@@ -95,6 +95,7 @@ struct flight {
     int64_t since_ms;  // when the lookup or transfer under way began
     int64_t active_ms; // in lookups and transfers before
     int32_t dns_ms;
+    bool unsent; // it holds a slot, and its request has not left yet
     bool sent;   // a request of it may have reached an origin
     bool marked; // the store knows that it may be sent
     struct running_mark *running;

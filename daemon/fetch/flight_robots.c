@@ -164,6 +164,7 @@ static void wait_for_file(struct flight *f, struct robots_entry *e)
     }
     e->fetching = true;
     f->host = NULL; // its slot is the errand's now
+    f->unsent = false;
     park(f, e, h);
     flight_go(errand, h);
 }

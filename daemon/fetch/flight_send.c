@@ -67,6 +67,20 @@ static void learn_of_host(struct flight *f, enum task_error error, int status,
     }
 }
 
+// The pace of its host counts from here.
+static void on_sent(void *ctx, int64_t sent_ms)
+{
+    struct flight *f = ctx;
+    struct host_queue *q = &f->host->queue;
+    if (f->unsent) {
+        f->unsent = false;
+        host_queue_left(q, sent_ms * 1000);
+        worker_touch(f->worker, f->host);
+    } else { // once more, on a new connection
+        host_pace_left(&q->pace, sent_ms * 1000);
+    }
+}
+
 static void on_done(void *ctx, struct transfer_result *r)
 {
     struct flight *f = ctx;
@@ -76,8 +90,8 @@ static void on_done(void *ctx, struct transfer_result *r)
     r->dns_ms = f->dns_ms;
     if (!r->local_shortage) {
         learn_of_host(f, r->error, r->status, r->retry_after_at);
-        if (r->sent) {
-            host_pace_sent(&f->host->queue.pace, r->sent_ms * 1000);
+        if (r->sent && f->unsent) {
+            on_sent(f, r->sent_ms);
         }
     }
     flight_release_slot(f);
@@ -89,6 +103,7 @@ static void on_done(void *ctx, struct transfer_result *r)
 static void transfer(struct flight *f)
 {
     struct worker *w = f->worker;
+    const struct host_pace *pace = &f->host->queue.pace;
     struct body_budget_ops budget = {.take = body_take, .give = body_give, .ctx = f};
     struct transfer_request r = {
         .url = &f->url,
@@ -102,6 +117,7 @@ static void transfer(struct flight *f)
         .total_timeout_ms = left_ms(f),
         .n_addresses = f->resolved.n,
         .policy = &f->settings->policy,
+        .on_sent = pace->delay_us > 0 || pace->rate_per_s > 0 ? on_sent : NULL,
     };
     _Static_assert(sizeof r.addresses == sizeof f->resolved.addresses, "as many as are resolved");
     memcpy(r.addresses, f->resolved.addresses, sizeof r.addresses);
@@ -109,9 +125,7 @@ static void transfer(struct flight *f)
     f->since_ms = clock_monotonic_ms();
     if (transfer_start(w->engine, &r, &budget, on_done, f, &f->transfer) < 0) {
         flight_give_back(f, FLIGHT_SHORTAGE_MS);
-        return;
     }
-    host_pace_sent(&f->host->queue.pace, f->since_ms * 1000);
 }
 
 // ---- marking: the store must know before a request leaves that must not leave twice
@@ -216,6 +230,7 @@ void flight_go(struct flight *f, struct host *h)
 {
     struct worker *w = f->worker;
     f->host = h;
+    f->unsent = true;
     struct url stop;
     enum task_error refused = next_stop(f, &stop);
     if (refused != TASK_OK) {

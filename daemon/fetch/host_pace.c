@@ -46,45 +46,47 @@ void host_pace_configure(struct host_pace *p, double rate_per_s, int64_t delay_m
     p->not_before_us = p->started ? last_us + p->delay_us : 0;
 }
 
-static int64_t rate_next_us(const struct host_pace *p, int64_t now_us)
+static int64_t rate_next_us(const struct host_pace *p, uint32_t n_unsent, int64_t now_us)
 {
     if (p->rate_per_s <= 0) {
         return now_us;
     }
-    double tokens = tokens_at(p, now_us);
-    if (tokens >= ENOUGH) {
+    double needed = (double)n_unsent + 1.0; // a token for each of them, too
+    double missing = needed - tokens_at(p, now_us);
+    if (missing <= 1.0 - ENOUGH) {
         return now_us;
     }
-    double wait_s = fmin((1.0 - tokens) / p->rate_per_s, LONGEST_S);
+    if (needed > capacity(p) + 1.0 - ENOUGH) {
+        return INT64_MAX;
+    }
+    double wait_s = fmin(missing / p->rate_per_s, LONGEST_S);
     return now_us + (int64_t)ceil(wait_s * US_PER_S);
 }
 
-int64_t host_pace_next_us(const struct host_pace *p, int64_t now_us)
+int64_t host_pace_next_us(const struct host_pace *p, uint32_t n_unsent, int64_t now_us)
 {
-    int64_t by_rate = rate_next_us(p, now_us);
+    if (p->delay_us > 0 && n_unsent > 0) {
+        return INT64_MAX;
+    }
+    int64_t by_rate = rate_next_us(p, n_unsent, now_us);
     return by_rate > p->not_before_us ? by_rate : p->not_before_us;
 }
 
-void host_pace_start(struct host_pace *p, int64_t now_us)
+void host_pace_left(struct host_pace *p, int64_t at_us)
 {
-    fill(p, now_us);
+    fill(p, at_us);
     if (p->rate_per_s > 0) {
         p->tokens = fmax(0.0, p->tokens - 1.0);
     }
     p->started = true;
-    p->not_before_us = now_us + p->delay_us;
-}
-
-void host_pace_sent(struct host_pace *p, int64_t sent_us)
-{
-    if (sent_us + p->delay_us > p->not_before_us) {
-        p->not_before_us = sent_us + p->delay_us;
+    if (at_us + p->delay_us > p->not_before_us) {
+        p->not_before_us = at_us + p->delay_us;
     }
 }
 
 bool host_pace_rested(const struct host_pace *p, int64_t now_us)
 {
-    return host_pace_next_us(p, now_us) <= now_us;
+    return host_pace_next_us(p, 0, now_us) <= now_us;
 }
 
 int32_t host_pace_within(const struct host_pace *p, int64_t span_us)

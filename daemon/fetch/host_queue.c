@@ -85,7 +85,7 @@ enum host_verdict host_queue_gate(const struct host_queue *q, int64_t now_us, st
     if (q->in_flight >= slots(q)) {
         return wait_for(ret, WAIT_HOST_CONCURRENCY, INT64_MAX);
     }
-    int64_t pace_us = host_pace_next_us(&q->pace, now_us);
+    int64_t pace_us = host_pace_next_us(&q->pace, q->n_unsent, now_us);
     if (pace_us > now_us) {
         return wait_for(ret, WAIT_HOST_RATE, pace_us);
     }
@@ -130,9 +130,9 @@ static uint32_t recent_starts(const struct host_queue *q, int64_t now_us)
 struct list *host_queue_start(struct host_queue *q, int64_t now_us, bool *ret_is_hop)
 {
     assert(q->n_hops + q->n_tasks > 0);
-    host_pace_start(&q->pace, now_us);
     count_start(q, now_us);
     q->in_flight++;
+    q->n_unsent++;
     *ret_is_hop = q->n_hops > 0;
     if (*ret_is_hop) {
         q->n_hops--;
@@ -140,6 +140,13 @@ struct list *host_queue_start(struct host_queue *q, int64_t now_us, bool *ret_is
     }
     q->n_tasks--;
     return list_pop_front(&q->tasks);
+}
+
+void host_queue_left(struct host_queue *q, int64_t at_us)
+{
+    assert(q->n_unsent > 0);
+    q->n_unsent--;
+    host_pace_left(&q->pace, at_us);
 }
 
 void host_queue_end(struct host_queue *q)

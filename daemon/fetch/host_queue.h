@@ -22,6 +22,7 @@ struct host_queue {
     struct list tasks, hops;
     uint32_t n_tasks, n_hops;
     uint32_t in_flight; // slots taken
+    uint32_t n_unsent;  // of them, those whose request has not left yet
     uint32_t n_parked;  // started, and waiting without a slot for the host's robots.txt; counted
                         // by who parks
     int64_t span;       // number of the present tenth of a second
@@ -56,6 +57,8 @@ enum host_verdict host_queue_gate(const struct host_queue *q, int64_t now_us,
 
 // Takes the next element and a slot; only after HOST_START.
 struct list *host_queue_start(struct host_queue *q, int64_t now_us, bool *ret_is_hop);
+// The request of one that was started left at `at_us`, or will not: once for each.
+void host_queue_left(struct host_queue *q, int64_t at_us);
 void host_queue_end(struct host_queue *q); // gives the slot back
 
 // How many more tasks the window wants; 0 while it is at least half full. It is sized in time:

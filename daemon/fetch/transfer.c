@@ -72,6 +72,7 @@ static struct transfer *take(struct transfer_engine *e)
         return NULL;
     }
     list_init(&t->link);
+    list_init(&t->sent);
     t->engine = e;
     response_head_init(&t->head);
     t->easy = curl_easy_init();
@@ -102,6 +103,7 @@ static void recycle(struct transfer *t)
     struct transfer_engine *e = t->engine;
     transfer_watch_stop(t);
     list_remove(&t->link);
+    list_remove(&t->sent);
     curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL); // a copy would still point to the list
     curl_slist_free_all(t->resolve);
     t->resolve = NULL;
@@ -149,7 +151,18 @@ static int begin_again(struct transfer *t)
     }
     t->stale = false;
     t->request_ms = 0;
+    list_remove(&t->sent);
     return 0;
+}
+
+static void on_tell(void *ctx)
+{
+    struct transfer_engine *e = ctx;
+    struct list *link;
+    while ((link = list_pop_front(&e->sent))) {
+        struct transfer *t = list_entry(link, struct transfer, sent);
+        t->on_sent(t->ctx, t->request_ms);
+    }
 }
 
 static void on_curl_done(void *ctx, CURL *easy, CURLcode code)
@@ -178,6 +191,7 @@ static void begin(struct transfer *t, const struct transfer_request *r,
     struct transfer_engine *e = t->engine;
     t->options = r->options;
     t->policy = r->policy;
+    t->on_sent = r->on_sent;
     t->method = r->method;
     t->https = r->url->https;
     t->literal = r->url->host_kind != URL_HOST_NAME;
@@ -273,6 +287,7 @@ int transfer_engine_new(struct loop *loop, const struct transfer_settings *s, st
     e->generation = 1;
     list_init(&e->running);
     list_init(&e->idle);
+    list_init(&e->sent);
     buf_init(&e->scratch, OPTIONS_MAX_HEADER_BYTES + (size_t)4 * URL_MAX);
     e->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     if (!e->sha256 || copy_settings(s, &e->settings) < 0) {
@@ -280,7 +295,7 @@ int transfer_engine_new(struct loop *loop, const struct transfer_settings *s, st
         transfer_engine_free(&e);
         return -1;
     }
-    if (transfer_watch_init(e, loop, err) < 0 ||
+    if (timer_init(&e->tell, loop, on_tell, e, err) < 0 || transfer_watch_init(e, loop, err) < 0 ||
         curl_loop_new(loop, on_curl_done, e, err, &e->curl) < 0) {
         transfer_engine_free(&e);
         return -1;
@@ -316,6 +331,7 @@ void transfer_engine_free(struct transfer_engine **e_ptr)
         destroy(list_entry(link, struct transfer, link));
     }
     curl_loop_free(&e->curl);
+    timer_done(&e->tell);
     transfer_watch_done(e);
     EVP_MD_free(e->sha256);
     buf_done(&e->scratch);

@@ -55,6 +55,10 @@ void transfer_engine_free(
 
 #define TRANSFER_MAX_ADDRESSES 8
 
+// Called from the loop soon after the request has left, at `sent_ms` (monotonic), and with the ctx
+// of `on_done`; again if it had to be sent on another connection. It must not end a transfer.
+typedef void transfer_sent_fn(void *ctx, int64_t sent_ms);
+
 struct transfer_request {
     const struct url *url; // parsed
     const char *url_text;  // its normal form
@@ -72,8 +76,9 @@ struct transfer_request {
     struct sockaddr_storage addresses[TRANSFER_MAX_ADDRESSES];
     size_t n_addresses;
     const struct address_policy
-        *policy; // checked again on each socket (rebinding, connection
-                 // reuse); a proxy's addresses are vetted by the caller alone
+        *policy;               // checked again on each socket (rebinding, connection
+                               // reuse); a proxy's addresses are vetted by the caller alone
+    transfer_sent_fn *on_sent; // or NULL
 };
 
 // What came of it. Strings and body are owned by the result and may be moved out.

@@ -116,6 +116,10 @@ static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_por
         return CURL_PREREQFUNC_ABORT;
     }
     t->request_ms = clock_monotonic_ms();
+    if (t->on_sent && !list_linked(&t->sent)) {
+        list_push_back(&t->engine->sent, &t->sent);
+        timer_set_ms(&t->engine->tell, 0);
+    }
     return CURL_PREREQFUNC_OK;
 }
 

@@ -71,12 +71,14 @@ struct transfer {
     struct sockaddr_storage addresses[TRANSFER_MAX_ADDRESSES];
     size_t n_addresses;
     transfer_done_fn *on_done;
+    transfer_sent_fn *on_sent; // or NULL
     void *ctx;
 
     // the exchange
     int sockets[TRANSFER_SOCKETS];
     unsigned n_sockets;
     int64_t request_ms; // when the request was about to be sent; 0: not yet
+    struct list sent;   // in engine->sent until on_sent is called
     char remote_ip[INET6_ADDRSTRLEN];
     bool blocked;  // an address was refused
     bool shortage; // a socket could not be had
@@ -111,6 +113,8 @@ struct transfer_engine {
     EVP_MD *sha256;
     struct buf scratch;
     struct list running, idle;
+    struct list sent;  // whose owners are to be told that their requests left
+    struct timer tell; // that, outside libcurl
     unsigned n_idle;
     struct heap due;
     struct timer timer;

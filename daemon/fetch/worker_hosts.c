@@ -188,7 +188,7 @@ static int64_t us_to_ms(int64_t us)
 // When a host that nothing waits for may be forgotten.
 static int64_t rest_ms(const struct host *h, const struct host_clock *now)
 {
-    int64_t at = us_to_ms(host_pace_next_us(&h->queue.pace, now->us)) + 1;
+    int64_t at = us_to_ms(host_pace_next_us(&h->queue.pace, 0, now->us)) + 1;
     int64_t probe_ms = us_to_ms(h->queue.backoff.probe_us);
     at = probe_ms > at ? probe_ms : at;
     return h->keep_until_ms > at ? h->keep_until_ms : at;

@@ -96,3 +96,14 @@ def test_spellings_of_loopback_are_one_host(api, origin, host):
     """They are allowed here because 127.0.0.0/8 is; they must be recognised as what they are."""
     result = api.run({"urls": [origin.url("/ok", host)], "defaults": ONCE})[0]
     assert (result["state"], result["remote_ip"]) == ("succeeded", "127.0.0.1"), result
+
+
+@pytest.mark.parametrize("limit", [{"delay_ms": 200}, {"rate_per_s": 5}])
+def test_the_pace_is_kept_though_all_requests_wait_for_one_name(api, origin, limit):
+    """It counts from when a request leaves: those that began meanwhile must not leave together."""
+    kind = next(iter(limit))
+    name, path = f"late-{kind[0]}.test", f"/ok?late-{kind}-"
+    api.set_host(name, **limit)
+    api.run({"urls": [origin.url(f"{path}{i}", name) for i in range(4)], "defaults": ONCE})
+    times = sorted(r["t"] for r in origin.requests(path))
+    assert len(times) == 4 and min(b - a for a, b in zip(times, times[1:])) > 0.19, times

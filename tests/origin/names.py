@@ -8,7 +8,7 @@
     servfail.test       SERVFAIL                       rebind.test     127.0.0.1 once, then 10.0.0.1
     refused.test        REFUSED                        mapped.test     only AAAA ::ffff:10.0.0.1
     silent.test         never answered                 garbage.test    an answer that is no DNS message
-    dual.test           ::1 and 127.0.0.1
+    dual.test           ::1 and 127.0.0.1              late.test       127.0.0.1, after 0.6 s (UDP)
 
 A first label such as "ok-7" plays "ok". TTLs are a second. Only A questions have addresses, but for `mapped` and `dual`.
 What does not fit into a datagram is cut (TC), and asked for again over TCP.
@@ -22,7 +22,8 @@ DATAGRAM_MAX = 1232
 TRUNCATED = 0x0200
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 CODES = {"nxdomain": NXDOMAIN, "servfail": SERVFAIL, "refused": REFUSED}
-ADDRESSES = {"ok": ["127.0.0.1"], "private": ["10.0.0.1"], "both": ["10.0.0.1", "127.0.0.1"],
+LATE_S = 0.6
+ADDRESSES = {"ok": ["127.0.0.1"], "late": ["127.0.0.1"], "private": ["10.0.0.1"], "both": ["10.0.0.1", "127.0.0.1"],
              "mapped": ["::ffff:10.0.0.1"], "dual": ["::1", "127.0.0.1"],
              "many": ["127.0.0.1"] + [f"127.{i // 200 + 1}.0.{i % 200 + 1}" for i in range(499)]}
 
@@ -103,5 +104,6 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data, address):
         reply = self._server.reply(data, DATAGRAM_MAX)
+        late = read_question(data)[0].split(".")[0].split("-")[0] == "late"
         if reply:
-            self._transport.sendto(reply, address)
+            asyncio.get_running_loop().call_later(LATE_S if late else 0, self._transport.sendto, reply, address)

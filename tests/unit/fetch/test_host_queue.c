@@ -35,10 +35,13 @@ static void set_up(struct host_queue *q, int32_t concurrency, double rate, int64
     }
 }
 
+// One that leaves as soon as it is started.
 static struct list *start(struct host_queue *q, int64_t us)
 {
     bool hop;
-    return host_queue_start(q, START_US + us, &hop);
+    struct list *link = host_queue_start(q, START_US + us, &hop);
+    host_queue_left(q, START_US + us);
+    return link;
 }
 
 static void assert_waits(const struct host_queue *q, int64_t us, enum wait_reason reason,
@@ -176,11 +179,35 @@ static void the_delay_counts_from_when_the_request_left(void **state)
 {
     (void)state;
     struct host_queue q;
+    bool hop;
     set_up(&q, 8, 0, 500, 2);
-    start(&q, 0);
-    host_pace_sent(&q.pace, START_US + 80000);
+    host_queue_start(&q, START_US, &hop);
+    host_queue_left(&q, START_US + 80000);
     assert_waits(&q, 500000, WAIT_HOST_RATE, START_US + 580000);
     assert_starts(&q, 580000);
+}
+
+static void what_has_not_left_may_leave_all_at_once(void **state)
+{
+    (void)state;
+    struct host_queue q;
+    bool hop;
+    set_up(&q, 8, 0, 500, 3);
+    host_queue_start(&q, START_US, &hop);
+    assert_waits(&q, 3 * SECOND, WAIT_HOST_RATE, INT64_MAX);
+    host_queue_left(&q, START_US + 3 * SECOND);
+    assert_waits(&q, 3 * SECOND, WAIT_HOST_RATE, START_US + 3 * SECOND + SECOND / 2);
+    assert_starts(&q, 4 * SECOND);
+    set_up(&q, 8, 30, 0, 8); // no more than the bucket holds: three
+    for (int i = 0; i < 3; i++) {
+        assert_starts(&q, SECOND);
+        host_queue_start(&q, START_US + SECOND, &hop);
+    }
+    assert_waits(&q, 2 * SECOND, WAIT_HOST_RATE, INT64_MAX);
+    for (int i = 0; i < 3; i++) {
+        host_queue_left(&q, START_US + 2 * SECOND);
+    }
+    assert_waits(&q, 2 * SECOND, WAIT_HOST_RATE, START_US + 2 * SECOND + 33334);
 }
 
 static void new_limits_act_at_once(void **state)
@@ -402,6 +429,7 @@ int main(void)
         cmocka_unit_test(idle_time_earns_no_more_than_a_tenth_of_a_second),
         cmocka_unit_test(keeps_its_delay_exactly),
         cmocka_unit_test(the_delay_counts_from_when_the_request_left),
+        cmocka_unit_test(what_has_not_left_may_leave_all_at_once),
         cmocka_unit_test(new_limits_act_at_once),
         cmocka_unit_test(retry_after_blocks_the_whole_host),
         cmocka_unit_test(retry_after_is_capped_at_a_day),

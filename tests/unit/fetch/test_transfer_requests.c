@@ -387,6 +387,27 @@ static void a_transfer_waits_for_the_byte_budget_without_stalling(void **state)
     timer_done(&later);
 }
 
+static void on_sent(void *ctx, int64_t sent_ms)
+{
+    struct probe *of = ctx;
+    of->result.sent_ms = sent_ms;
+    loop_stop(of->f->loop);
+}
+
+static void who_asks_is_told_that_the_request_left(void **state)
+{
+    (void)state;
+    probe_init(&p, &f, false, "www.test", ROW_HOLD);
+    p.request.on_sent = on_sent;
+    int64_t before = clock_monotonic_ms();
+    probe_start(&p);
+    fixture_run(&f);
+    assert_in_range(p.result.sent_ms, before, clock_monotonic_ms());
+    assert_false(p.done);
+    transfer_abort(&p.transfer);
+    f.waiting = 0;
+}
+
 static void an_aborted_transfer_is_silent_and_gives_back_all(void **state)
 {
     (void)state;
@@ -425,6 +446,7 @@ int main(void)
         T(a_redirect_to_two_places_is_not_followed_by_any_method),
         T(new_settings_hold_for_the_next_transfer),
         T(a_transfer_waits_for_the_byte_budget_without_stalling),
+        T(who_asks_is_told_that_the_request_left),
         T(an_aborted_transfer_is_silent_and_gives_back_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
