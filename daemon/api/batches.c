@@ -37,6 +37,17 @@ const struct batch_info *batch_find(struct api *api, const uint8_t id[UUID_SIZE]
     return known;
 }
 
+int batch_check_kept(struct api *api, const uint8_t id[UUID_SIZE], struct err *e)
+{
+    struct batch_info *info = NULL;
+    int found = api->ports.batch(api->ports.reader, id, e, &info);
+    batch_info_free(&info);
+    if (found == 0) {
+        return err_set(e, ERR_NOT_FOUND, "the batch was deleted");
+    }
+    return found < 0 ? -1 : 0;
+}
+
 // Rendered once for all who wait for it.
 static void put_batch(struct batch_text *last, const struct batch_info *b, const char *etag,
                       struct buf *out)

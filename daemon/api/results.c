@@ -82,7 +82,7 @@ static bool try_page(struct api *api, struct http_exchange *x, const uint8_t id[
     }
     struct answer a = answer_json(200);
     int64_t n = render_page(api, b, &rq, &a, &e);
-    if (n < 0) {
+    if (n < 0 || batch_check_kept(api, id, &e) < 0) {
         buf_done(&a.body);
         answer_error(api, x, &e);
         return true;

@@ -70,18 +70,19 @@ static void go_on(struct results_stream *s)
         .out = &s->piece, .max_rows = rows, .max_bytes = PIECE_BYTES, .lines = true};
     buf_reset(&s->piece);
     int64_t n = ended < 0 ? -1 : results_take(&s->api->ports, s->batch, &s->rq, &take, &more, &e);
-    if (n < 0) {
+    s->left -= n > 0 ? (uint64_t)n : 0;
+    bool last = s->left == 0 || (!more && ended);
+    if (n < 0 || (last && batch_check_kept(s->api, s->id, &e) < 0)) {
         cut(s, e.text);
         return;
     }
-    s->left -= (uint64_t)n;
     if (n > 0) {
         http_stream_write(s->x, s->piece.data, s->piece.len);
         if (s->piece.cap > 8 * PIECE_BYTES) {
             buf_done(&s->piece); // one large body must not be kept for the life of the stream
         }
     }
-    if (s->left == 0 || (!more && ended)) {
+    if (last) {
         finish(s);
     }
 }

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Reading results back: pages, cursors, streams, what may be included, bodies as bytes."""
 import base64
+from contextlib import closing
 import hashlib
+from http.client import IncompleteRead
 import json
 import os
+import sqlite3
 import threading
 import time
 
 import pytest
 
 from api import NDJSON, TEXT, assert_counts, assert_problem
+from harness import eventually
 from plays import pattern
 
 N = 250
@@ -183,6 +187,20 @@ def test_a_slow_reader_of_a_large_stream_costs_little_memory(daemon, api, origin
         assert daemon.rss_kib() - before < 32 * 1024
         time.sleep(0.05)
     assert len(list(answer)) == 47
+    connection.close()
+
+
+def test_a_stream_of_a_batch_that_is_deleted_is_cut(daemon, api, origin, host):
+    """An end would say that these were all results."""
+    batch = api.submit([origin.url("/size/100000", host)] * 40)
+    api.wait(batch["id"])
+    connection, answer = api.stream(f"/v1/batches/{batch['id']}/results?include=body", {"Accept": NDJSON})
+    answer.readline()
+    assert api.request("DELETE", f"/v1/batches/{batch['id']}").status == 204
+    with closing(sqlite3.connect(daemon.db_path)) as db:
+        eventually(lambda: not db.execute("SELECT 1 FROM task WHERE url LIKE ?", [f"%{host}:%/size/100000"]).fetchone())
+    with pytest.raises((IncompleteRead, ConnectionResetError)):
+        answer.read()
     connection.close()
 
 
