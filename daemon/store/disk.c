@@ -51,13 +51,15 @@ static void make_room(const struct disk *d)
     }
 }
 
+// The lock file names its holder, but may be deleted; the database is locked besides, in a way that
+// SQLite does not use.
 static int lock(struct disk *d, const char *path, struct err *e)
 {
     d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock_fd < 0) {
         return err_set_errno(e, errno, "cannot open the lock file %s", path);
     }
-    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0 || flock(d->db_fd, LOCK_EX | LOCK_NB) < 0) {
         return errno == EWOULDBLOCK ? locked_elsewhere(d->lock_fd, path, e)
                                     : err_set_errno(e, errno, "cannot lock %s", path);
     }
@@ -75,19 +77,15 @@ static int64_t modified_at(const struct stat *st)
     return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
 }
 
-// Nothing may have the file open yet: closing it here would drop the locks of SQLite.
+// The file stays open as long as SQLite has it: closing it drops the locks of SQLite.
 static int find_file(struct disk *d, const char *path, struct err *e)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    d->db_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        int why = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return err_set_errno(e, why, "cannot open the database %s (store.path) for writing", path);
+    if (d->db_fd < 0 || fstat(d->db_fd, &st) < 0) {
+        return err_set_errno(e, errno, "cannot open the database %s (store.path) for writing",
+                             path);
     }
-    close(fd);
     if (st.st_nlink > 1) {
         return err_set(e, ERR_CONFIG,
                        "the database %s has %lu names (hard links): under another one its log would"
@@ -102,9 +100,9 @@ static int find_file(struct disk *d, const char *path, struct err *e)
 
 int disk_init(struct disk *d, const char *path, struct err *e)
 {
-    memset(d, 0, sizeof(*d));
-    d->lock_fd = -1;
+    *d = (struct disk){.lock_fd = -1, .db_fd = -1};
     if (find_file(d, path, e) < 0) {
+        disk_done(d);
         return -1;
     }
     char *lock_path = beside(d->db_path, ".lock");
@@ -152,11 +150,13 @@ void disk_done(struct disk *d)
         close(d->lock_fd); // the lock goes with it; the file stays, so that nobody locks a deleted
                            // one
     }
+    if (d->db_fd >= 0) {
+        close(d->db_fd);
+    }
     free(d->ballast_path);
     free(d->db_path);
     free(d->wal_path);
-    memset(d, 0, sizeof(*d));
-    d->lock_fd = -1;
+    *d = (struct disk){.lock_fd = -1, .db_fd = -1};
 }
 
 void disk_take_ballast(struct disk *d)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The database's files as files: that they stay where they are, the lock beside them that keeps a
-// second daemon out whatever name it knows the database by, the ballast that is given up when the
-// disk is full so that terminal results still fit, and how much space there is.
+// The database's files as files: that they stay where they are, the locks on it and beside it that
+// keep a second daemon out whatever name it knows the database by, the ballast that is given up
+// when the disk is full so that terminal results still fit, and how much space there is.
 #pragma once
 
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 #include "common/err.h"
 
 struct disk {
-    int lock_fd;
+    int lock_fd, db_fd;
     char *ballast_path;
     char *db_path, *wal_path; // without symbolic links
     struct file_id {
@@ -24,7 +24,7 @@ struct disk {
 
 // Makes the file if there is none, and locks. ERR_CONFIG if it is another process's.
 int disk_init(struct disk *d, const char *path, struct err *e);
-void disk_done(struct disk *d);
+void disk_done(struct disk *d); // once SQLite has closed the database
 // NULL, or the path that no longer leads to the file that is in use: what is written from now on
 // would be lost. Ask while SQLite has the database open, since it makes and deletes the log.
 const char *disk_missing(struct disk *d);

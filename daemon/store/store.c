@@ -293,7 +293,7 @@ static struct store *store_new(const struct config *config, const struct store_p
     }
     s->ports = *ports;
     s->settings = settings_of(config);
-    s->disk.lock_fd = -1;
+    s->disk = (struct disk){.lock_fd = -1, .db_fd = -1};
     list_init(&s->urgent);
     list_init(&s->uploads_in);
     list_init(&s->reads);

@@ -64,6 +64,14 @@ def test_a_second_daemon_on_the_same_database_is_refused(own_daemon, tmp_path, n
     assert first.api.get("/livez").status == 200
 
 
+def test_a_second_daemon_is_refused_though_the_lock_file_is_gone(own_daemon, tmp_path):
+    first = own_daemon()
+    os.unlink(first.db_path + ".lock")
+    code, said = refusal(beside(first, tmp_path, first.db_path))
+    assert code == 78 and "in use by another process" in said, said
+    assert first.api.get("/livez").status == 200
+
+
 def test_a_database_with_two_hard_links_is_refused(own_daemon, origin, hosts, tmp_path):
     """Under the other name SQLite would look for another log, and miss what is in this one."""
     first = own_daemon()
