@@ -24,19 +24,28 @@ int api_check_room(const struct api *api, struct err *e)
     return 0;
 }
 
+static int check_single(const struct http_exchange *x, struct err *e)
+{
+    static const char *const names[] = {"Content-Type", "Content-Encoding", "Idempotency-Key"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (http_header_count(x, names[i]) > 1) {
+            return err_set(e, ERR_BAD_REQUEST, "more than one %s field", names[i]);
+        }
+    }
+    return 0;
+}
+
 static int read_fields(struct submit *s, struct err *e)
 {
     const char *encoding = http_header(s->x, "Content-Encoding");
     const char *key = http_header(s->x, "Idempotency-Key");
-    if (content_type_submission(http_header(s->x, "Content-Type"), &s->format, e) < 0) {
+    if (check_single(s->x, e) < 0 ||
+        content_type_submission(http_header(s->x, "Content-Type"), &s->format, e) < 0) {
         return -1;
     }
     if (encoding && strcasecmp(encoding, "identity") != 0) {
         return err_set(e, ERR_UNSUPPORTED_MEDIA_TYPE,
                        "a compressed body is not accepted; send it without Content-Encoding");
-    }
-    if (http_header_count(s->x, "Idempotency-Key") > 1) {
-        return err_set(e, ERR_BAD_REQUEST, "more than one Idempotency-Key field");
     }
     char space[HTTP_LIST_SIZE];
     (void)prefer_wait(http_header_list(s->x, "Prefer", space), WAIT_MAX_S, &s->wait_s);

@@ -228,6 +228,11 @@ static const struct row rows[] = {
         "bad_request"),
     ROW("key with a blank", POST("Idempotency-Key: a b\r\nContent-Length: 2\r\n\r\n[]"), 400,
         "bad_request"),
+    ROW("two types", POST("Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n[]"), 400,
+        "bad_request"),
+    ROW("two content codings",
+        POST("Content-Encoding: identity\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]"),
+        400, "bad_request"),
     ROW("two keys", POST("Idempotency-Key: a\r\nIdempotency-Key: a\r\nContent-Length: 2\r\n\r\n[]"),
         400, "bad_request"),
 };
