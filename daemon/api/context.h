@@ -84,8 +84,8 @@ void answer_out_of_memory(struct api *api, struct http_exchange *x);
 // The batch from the cache or the store; borrowed until the next look-up. NULL with ERR_NOT_FOUND
 // or the store's error.
 const struct batch_info *batch_find(struct api *api, const uint8_t id[UUID_SIZE], struct err *e);
-// Whether what was read of the batch before is whole. Its rows are deleted after itself, which the
-// cache may not have heard of yet. -1 as batch_find.
+// Whether what was read of the batch before is whole: nothing of it is deleted before itself, but
+// the cache may not have heard of that yet. -1 as batch_find.
 int batch_check_kept(struct api *api, const uint8_t id[UUID_SIZE], struct err *e);
 
 // ---- waiting (wait.c)
