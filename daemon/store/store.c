@@ -16,6 +16,7 @@
 #define CHECKPOINT_PAGES 8000
 #define IDLE_PAGES       256 // of the log may stay while nothing happens
 #define IDLE_MS          3000
+#define TAKE_UP_MS       100 // for a host to ask for what it was told of; a blocked one does not
 
 struct config_message {
     struct message msg;
@@ -211,7 +212,9 @@ static void wait_for_work(struct store *s)
         timeout_ms = 0;
     } else {
         timers_arm(s);
-        if (timeout_ms < 0 && s->db.wal_pages > IDLE_PAGES) {
+        if (s->refused_left) {
+            timeout_ms = TAKE_UP_MS;
+        } else if (timeout_ms < 0 && s->db.wal_pages > IDLE_PAGES) {
             timeout_ms = IDLE_MS;
         }
     }

@@ -87,6 +87,7 @@ struct store {
     int64_t stalled_ms; // no group before this: the disk was full
     int64_t disk_seen_ms;
     int checkpoint_at; // pages in the write-ahead log at which to checkpoint
+    bool refused_left; // some hosts were told of room in a batch, others of the same batch not yet
     bool squeeze;      // the disk is full: checkpoint now, and give the log's space back
     bool cut;          // pages were freed at the file's end: checkpoint when no more are
 

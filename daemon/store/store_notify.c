@@ -119,6 +119,7 @@ int notify_batch(struct store *s, const struct live_batch *b)
 
 int notify_refused(struct store *s)
 {
+    s->refused_left = false;
     list_for_each_safe (it, next, &s->live.waking) {
         struct live_batch *b = list_entry(it, struct live_batch, waking);
         int64_t room = live_room(b);
@@ -136,6 +137,7 @@ int notify_refused(struct store *s)
         }
         b->n_refused -= n;
         memmove(b->refused, b->refused + n, b->n_refused * sizeof(*b->refused));
+        s->refused_left |= b->n_refused > 0;
         if (b->n_refused == 0) {
             b->refused_more = false;
             free(b->refused);

@@ -149,6 +149,67 @@ static void a_batchs_own_concurrency_holds_over_all_hosts(void **state)
     release_message(fourth);
 }
 
+static uint64_t told_host(struct fixture *f)
+{
+    for (;;) {
+        struct work *w = take(&f->worker[0], RING_WORK);
+        uint64_t host = w->n > 0 ? w->v[0].host : 0;
+        release_message(w);
+        if (host != 0) {
+            return host;
+        }
+    }
+}
+
+static void claim_in_vain(struct fixture *f, const char *host)
+{
+    struct claimed *c = claim_tasks(f, host, 1, 1);
+    assert_int_equal(c->n, 0);
+    release_message(c);
+}
+
+// The first that is told may be blocked or paused, and then asks for nothing.
+static void a_refused_host_that_does_not_ask_again_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    const char *names[3] = {0};
+    char name[16][32];
+    int n = 0;
+    for (int i = 0; n < 3; i++) { // of one worker
+        snprintf(name[i % 16], sizeof(name[0]), "h%d.test", i);
+        if (store_worker_of(name[i % 16], WORKERS) == 0) {
+            names[n++] = name[i % 16];
+        }
+    }
+    struct submit s = {.n = 1, .host = names[0], .concurrency = 1};
+    uint64_t upload = ++f->next_upload;
+    struct upload_piece *p = upload_piece_new(upload);
+    assert_non_null(p);
+    p->batch = new_batch(&s);
+    assert_int_equal(task_piece_init(&p->tasks), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        const char *host = task_piece_copy(&p->tasks, names[i], strlen(names[i]));
+        task_piece_add(&p->tasks, &(struct new_task){.index = i, .host = host, .url = host});
+    }
+    p->last = true;
+    mailbox_post(store_mailbox(f->store), &p->msg);
+    release_message(take(&f->api, RING_UPLOAD_REPLY));
+    struct claimed *c = claim_tasks(f, names[0], 1, 1);
+    assert_int_equal(c->n, 1);
+    claim_in_vain(f, names[1]);
+    claim_in_vain(f, names[2]);
+    unsigned worker;
+    uint64_t second = host_id(f, names[1], &worker), third = host_id(f, names[2], &worker);
+    flush_store(f);
+    for (struct message *m; (m = take_within(&f->worker[0], RING_WORK, 0)) != NULL;) {
+        m->free(m); // told before
+    }
+    post_outcome(f, &c->tasks[0], TASK_SUCCEEDED);
+    release_message(c);
+    assert_int_equal(told_host(f), second); // there is room for one
+    assert_int_equal(told_host(f), third);
+}
+
 static void a_limited_batch_gives_one_task_to_a_busy_host_that_gets_nothing_else(void **state)
 {
     struct fixture *f = *state;
@@ -338,6 +399,7 @@ int main(void)
         TEST(flows_of_one_level_share_equally),
         TEST(the_highest_priority_goes_first),
         TEST(a_batchs_own_concurrency_holds_over_all_hosts),
+        TEST(a_refused_host_that_does_not_ask_again_is_passed_over),
         TEST(a_limited_batch_gives_one_task_to_a_busy_host_that_gets_nothing_else),
         TEST(a_retry_waits_for_its_time),
         TEST(a_retry_that_ended_elsewhere_is_told_at_once),
