@@ -9,6 +9,7 @@
 
 static _Atomic int faulty_write; // SQLite code that every write fails with, or 0
 static _Atomic int faulty_errno; // and what the system says of it
+static _Atomic int faulty_after; // so many writes succeed before
 static _Atomic int faulty_sync;
 
 static sqlite3_vfs *faulty_parent;
@@ -31,7 +32,7 @@ static const sqlite3_io_methods *faulty_real(const sqlite3_file *file)
 
 static int faulty_on_write(sqlite3_file *file, const void *data, int n, sqlite3_int64 at)
 {
-    if (faulty_write != 0) {
+    if (faulty_write != 0 && atomic_fetch_sub(&faulty_after, 1) <= 0) {
         errno = faulty_errno;
         return faulty_write;
     }

@@ -283,6 +283,24 @@ static void a_retry_without_such_tasks_is_a_conflict(void **state)
     check_reply(control_batch(f, CONTROL_RETRY, b.id, false), -1, ERR_CONFLICT);
 }
 
+static void a_retry_beyond_the_quota_is_refused_and_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 1200, .host = "a.test"});
+    work_off(f, "a.test", TASK_FAILED);
+    flush_store(f);
+    struct config config = f->config;
+    config.fetch.max_queued = 1100; // met by the third piece
+    store_post_config(f->store, &config);
+    check_reply(control_batch(f, CONTROL_RETRY, b.id, false), -1, ERR_QUOTA_EXCEEDED);
+    int64_t end = clock_monotonic_ms() + WAIT_MS;
+    while (metrics_get(&f->metrics, METRIC_TASKS_UNFINISHED) > 0 && clock_monotonic_ms() < end) {
+        flush_store(f);
+    }
+    assert_int_equal(metrics_get(&f->metrics, METRIC_TASKS_UNFINISHED), 0);
+    assert_int_equal(work_off(f, "a.test", TASK_SUCCEEDED), 0);
+}
+
 static void finished_batches_are_forgotten_after_the_retention(void **state)
 {
     struct fixture *f = *state;
@@ -469,6 +487,7 @@ int main(void)
         TEST(a_running_batch_is_deleted_by_force),
         TEST(failed_tasks_are_retried_as_a_new_batch),
         TEST(a_retry_without_such_tasks_is_a_conflict),
+        TEST(a_retry_beyond_the_quota_is_refused_and_leaves_nothing),
         TEST(finished_batches_are_forgotten_after_the_retention),
         TEST(a_changed_retention_holds_at_once_in_an_idle_store),
         TEST(a_batch_can_be_deleted_at_the_moment_its_retention_ends),

@@ -4,6 +4,24 @@
 #include "fixture.h"
 #include "faulty_vfs.h"
 
+static void wait_for_space(struct fixture *f)
+{
+    int64_t end = clock_monotonic_ms() + WAIT_MS;
+    while (store_is_full(f->store) && clock_monotonic_ms() < end) {
+        flush_store(f); // a turn looks at the disk
+    }
+    assert_false(store_is_full(f->store));
+}
+
+static void wait_until_nothing_is_unfinished(struct fixture *f)
+{
+    int64_t end = clock_monotonic_ms() + WAIT_MS;
+    while (metrics_get(&f->metrics, METRIC_TASKS_UNFINISHED) > 0 && clock_monotonic_ms() < end) {
+        flush_store(f);
+    }
+    assert_int_equal(metrics_get(&f->metrics, METRIC_TASKS_UNFINISHED), 0);
+}
+
 static void on_a_full_disk_submissions_are_refused_and_outcomes_kept(void **state)
 {
     struct fixture *f = *state;
@@ -55,11 +73,7 @@ static void a_large_upload_that_met_a_full_disk_leaves_nothing(void **state)
     r = take(&f->api, RING_UPLOAD_REPLY);
     assert_int_equal(r->err.code, ERR_STORAGE_FULL);
     release_message(r);
-    int64_t end = clock_monotonic_ms() + WAIT_MS;
-    while (metrics_get(&f->metrics, METRIC_TASKS_UNFINISHED) > 0 && clock_monotonic_ms() < end) {
-        flush_store(f);
-    }
-    assert_int_equal(metrics_get(&f->metrics, METRIC_TASKS_UNFINISHED), 0);
+    wait_until_nothing_is_unfinished(f);
     assert_int_equal(work_off(f, "a.test", TASK_SUCCEEDED), 0);
 }
 
@@ -110,6 +124,32 @@ static void a_disk_that_fills_among_a_batchs_tasks_leaves_nothing_of_it_for_the_
     release_message(c);
     struct batch_snapshot end = wait_changed(f, b.batch, is_finished);
     assert_memory_equal(end.id, b.id, UUID_SIZE);
+}
+
+// In the group that the copy begins in, and in a later one.
+static void a_retry_that_meets_a_full_disk_is_refused_once_and_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 6000, .host = "a.test"});
+    assert_int_equal(work_off(f, "a.test", TASK_FAILED), 6000);
+    flush_store(f);
+    for (int i = 0; i < 2; i++) {
+        faulty_after = i * 300;
+        faulty_write = SQLITE_FULL;
+        struct control_reply *r = control_batch(f, CONTROL_RETRY, b.id, false);
+        assert_int_equal(r->status, -1);
+        assert_int_equal(r->err.code, ERR_STORAGE_FULL);
+        release_message(r);
+        faulty_write = 0;
+        wait_for_space(f);
+    }
+    wait_until_nothing_is_unfinished(f);
+    assert_null(take_within(&f->api, RING_CONTROL_REPLY, 0));
+    struct control_reply *r = control_batch(f, CONTROL_RETRY, b.id, false);
+    assert_int_equal(r->status, 0);
+    assert_int_equal(r->batch->now.counts.total, 6000);
+    release_message(r);
+    assert_int_equal(work_off(f, "a.test", TASK_SUCCEEDED), 6000);
 }
 
 static void a_disk_that_fills_while_rows_are_inserted_ends_the_upload_once(void **state)
@@ -175,6 +215,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_disk_that_fills_among_a_batchs_tasks_leaves_nothing_of_it_for_the_next, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            a_retry_that_meets_a_full_disk_is_refused_once_and_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_disk_that_fills_while_rows_are_inserted_ends_the_upload_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_quota_that_is_used_up_is_a_full_disk, setup, teardown),
