@@ -392,6 +392,7 @@ void store_post_config(struct store *s, const struct config *config)
 {
     struct config_message *m = calloc(1, sizeof(*m));
     if (m == NULL) {
+        log_warn("the store keeps its old configuration: out of memory");
         return;
     }
     m->msg.kind = RING_CONFIG;
