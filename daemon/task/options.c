@@ -25,7 +25,8 @@ const char *fetch_method_name(enum fetch_method m)
     return method_names[m];
 }
 
-int fetch_method_parse(const char *name, enum fetch_method *ret)
+// Exact upper case.
+static int parse_method(const char *name, enum fetch_method *ret)
 {
     for (size_t i = 0; i < sizeof(method_names) / sizeof(method_names[0]); i++) {
         if (strcmp(name, method_names[i]) == 0) {
@@ -122,7 +123,7 @@ static int apply_method(struct task_options *o, const struct member_input *in)
     if (!json_is_string(in->v)) {
         return input_error_set(in->error, in->pointer, "wrong_type", "must be a string");
     }
-    if (fetch_method_parse(json_string_value(in->v), &o->method) < 0) {
+    if (parse_method(json_string_value(in->v), &o->method) < 0) {
         return input_error_set(in->error, in->pointer, "invalid_value",
                                "must be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     }

@@ -23,7 +23,6 @@ enum fetch_method {
 };
 
 const char *fetch_method_name(enum fetch_method m);
-int fetch_method_parse(const char *name, enum fetch_method *ret); // exact upper case
 // POST and PATCH must not be sent twice on doubt (RFC 9110 §9.2.2: not idempotent).
 bool fetch_method_is_idempotent(enum fetch_method m);
 

@@ -5,7 +5,8 @@
 
 static const int64_t max_retry_after_ms = INT64_C(24) * 60 * 60 * 1000;
 
-unsigned retry_class(enum task_error error, int status)
+// The bits of enum task_error_class that `error` with `status` belongs to.
+static unsigned class_of(enum task_error error, int status)
 {
     if (error != TASK_HTTP_STATUS) {
         return task_error_info(error)->class;
@@ -53,7 +54,7 @@ static int64_t due_at(const struct retry_policy *policy, const struct retry_inpu
 
 struct retry_verdict retry_decide(const struct retry_policy *policy, const struct retry_input *in)
 {
-    unsigned class = retry_class(in->error, in->status);
+    unsigned class = class_of(in->error, in->status);
     bool repeatable = fetch_method_is_idempotent(in->method) || !in->sent || policy->unsafe;
     struct retry_verdict v = {.retryable = class != TASK_CLASS_NONE};
     v.retry = (class & policy->on) != 0 && in->attempt < policy->max_attempts && repeatable;

@@ -30,6 +30,3 @@ struct retry_verdict {
 // before Retry-After (which is capped at one day). A method that is not idempotent is repeated only
 // if nothing was sent or `unsafe` is set.
 struct retry_verdict retry_decide(const struct retry_policy *policy, const struct retry_input *in);
-
-// The bits of enum task_error_class that `error` with `status` belongs to.
-unsigned retry_class(enum task_error error, int status);
