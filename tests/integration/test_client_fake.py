@@ -15,6 +15,7 @@ from harness import catches, eventually
 
 OK, FAILURE, USAGE, UNREACHABLE, UNAUTHORISED, NOT_FOUND, REJECTED, UNFINISHED, FAILED_TASKS = range(9)
 INTERRUPTED = 130
+BATCH = "01920000-0001-7000-8000-000000000001"
 
 
 # ---- the command line ----
@@ -44,6 +45,20 @@ INTERRUPTED = 130
     (["submit", "no-such-file"], "neither a file"),
     (["completion", "tcsh"], "bash, zsh and fish"),
     (["help", "wiat"], "did you mean wait?"),
+    (["--server", "unix:" + "x" * 200, "ls"], "socket's path"),
+    (["wait", "@last", "--timeout", "9999d"], "between 0ms and 365d"),
+    (["status", "xy"], "names no batch"),
+    (["results", BATCH, "--follow", "--order", "input"], "--order input"),
+    (["fetch", "--json", "-o", "x", "http://a.example/"], "do not go with it"),
+    (["fetch", "-H", "no colon", "http://a.example/"], "Name: value"),
+    (["fetch", "-H", "A: 1", "-H", "a: 2", "http://a.example/"], "given twice"),
+    (["submit", "http://a.example/", "/dev/null"], "/dev/null is a file"),
+    (["submit", "/"], "is a folder"),
+    (["api", "/v1/a b"], "percent-encoded"),
+    (["api", "/v1/stats", "-H", "no colon"], "-H needs"),
+    (["hosts", "set", "a.example", "--rate", "fast"], "requests per second"),
+    (["hosts", "pause", "a.example:80"], "no host"),
+    (["token", "create", "a b"], "letters, digits"),
 ])
 def test_wrong_usage_says_what_is_wrong_and_exits_2(client, args, text):
     done = client.run(*args)
@@ -349,6 +364,32 @@ def test_a_file_keeps_what_is_in_it_until_there_is_something_else(client, api, t
         assert kept.read_text().startswith("body of ") and len(kept.read_text()) < 20
     assert client.run("fetch", "http://a.example/1", "-o", "/dev/null").returncode == OK
     assert client.run("cat", batch.id, "0", "-o", tmp_path / "no" / "where").returncode == FAILURE
+
+
+@pytest.mark.parametrize("args, text", [
+    (["--token-file", "missing", "ls"], "cannot read the token file missing"),
+    (["fetch", "http://a.example/1", "-d", "@missing"], "cannot read missing"),
+    (["fetch", "http://a.example/1", "-o", "/dev/full"], "cannot write the output"),
+    (["fetch", "http://a.example/1", "-i", "-o", "/dev/full"], "cannot write the output"),
+    (["fetch", "http://a.example/1", "-o", "missing/folder/"], "cannot make the folder"),
+    (["fetch", "http://a.example/1", "-o", "missing/file"], "cannot write to missing/file"),
+    (["token", "ls", "-f", "missing"], "cannot read missing"),
+    (["token", "revoke", "one", "-f", "missing"], "cannot read missing"),
+    (["token", "create", "one", "-f", "missing/file"], "cannot write to missing/file"),
+])
+def test_what_cannot_be_read_or_written_is_named(client, tmp_path, args, text):
+    done = client.run(*args, cwd=tmp_path)
+    assert done.returncode == FAILURE and text in done.stderr, done
+    assert sorted(p.name for p in tmp_path.iterdir()) in ([], ["state"])
+
+
+def test_answers_that_are_none_are_failures(client, api):
+    for answer, text in (((200, b"<html>"), "no JSON"), ((200, b""), "without a document"),
+                         ((302, b""), "no answer of gatherd"), ((502, b"<html>"), "502")):
+        api.call = lambda *args, answer=answer: answer
+        for args in (["ls"], ["status", BATCH], ["submit", "http://a.example/"]):
+            done = client.run(*args)
+            assert (done.returncode, done.stdout) == (FAILURE, "") and text in done.stderr, (args, done)
 
 
 # ---- lists and results ----
