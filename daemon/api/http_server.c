@@ -62,11 +62,15 @@ int http_server_new(struct event_base *base, const struct http_server_config *co
                        HEAD_FIELDS_MAX, HTTP_INPUT_HIGH - 1);
     }
     struct http_server *s = calloc(1, sizeof(*s));
-    struct event *again = s ? event_new(base, -1, 0, on_accept_again, s) : NULL;
+    struct http_unsent *unsent = s ? calloc(1, sizeof(*unsent)) : NULL;
+    struct event *again = unsent ? event_new(base, -1, 0, on_accept_again, s) : NULL;
     if (!again) {
+        free(unsent);
         free(s);
         return err_set(e, ERR_SYSTEM, "out of memory");
     }
+    unsent->users = 1;
+    s->unsent = unsent;
     s->base = base;
     s->config = *config;
     s->limits = (struct head_limits){
@@ -165,6 +169,18 @@ unsigned http_server_connections(const struct http_server *s)
     return s->n_conns;
 }
 
+size_t http_server_unsent(const struct http_server *s)
+{
+    return s->unsent->bytes;
+}
+
+void http_unsent_release(struct http_unsent *u)
+{
+    if (--u->users == 0) {
+        free(u);
+    }
+}
+
 void http_server_free(struct http_server **s_ptr)
 {
     struct http_server *s = *s_ptr;
@@ -180,5 +196,6 @@ void http_server_free(struct http_server **s_ptr)
     }
     event_free(s->accept_again);
     buf_done(&s->scratch);
+    http_unsent_release(s->unsent);
     free(s);
 }

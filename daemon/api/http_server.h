@@ -76,6 +76,8 @@ int http_server_listen_fd(struct http_server *s, int fd, struct err *e);
 // close).
 void http_server_drain(struct http_server *s);
 unsigned http_server_connections(const struct http_server *s);
+// Bytes of large answers (not of streams) that their clients have not taken yet.
+size_t http_server_unsent(const struct http_server *s);
 
 // The request. Strings live until the exchange ends.
 enum http_method http_method(const struct http_exchange *x); // of a HEAD request: HTTP_HEAD

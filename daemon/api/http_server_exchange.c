@@ -155,20 +155,37 @@ void http_on_gone(struct http_exchange *x, void (*on_gone)(void *ctx, struct htt
     x->gone_ctx = ctx;
 }
 
+// A body that waits in an output.
+struct stolen {
+    struct http_unsent *of;
+    char *data;
+};
+
 static void free_stolen(const void *data, size_t n, void *ctx)
 {
+    struct stolen *body = ctx;
     (void)data;
-    (void)n;
-    free(ctx);
+    body->of->bytes -= n;
+    http_unsent_release(body->of);
+    free(body->data);
+    free(body);
 }
 
 // A large body is handed to the output as it is; it is freed in any case.
-static int send_stolen(struct evbuffer *output, struct buf *body)
+static int send_stolen(struct http_conn *c, struct buf *body)
 {
     size_t n;
-    char *data = buf_steal(body, &n);
-    if (!data || evbuffer_add_reference(output, data, n, free_stolen, data) != 0) {
-        free(data);
+    struct stolen *s = calloc(1, sizeof(*s));
+    char *data = s ? buf_steal(body, &n) : NULL;
+    if (!data) {
+        free(s);
+        return -1;
+    }
+    *s = (struct stolen){.of = c->server->unsent, .data = data};
+    s->of->bytes += n;
+    s->of->users++;
+    if (evbuffer_add_reference(bufferevent_get_output(c->bev), data, n, free_stolen, s) != 0) {
+        free_stolen(data, n, s);
         return -1;
     }
     return 0;
@@ -204,7 +221,7 @@ int exchange_send_reply(struct http_conn *c, const struct http_reply *r, struct 
     if (left > 0 && evbuffer_add(output, s->scratch.data + sent, left) != 0) {
         return -1;
     }
-    return body && !copy ? send_stolen(output, body) : 0;
+    return body && !copy ? send_stolen(c, body) : 0;
 }
 
 // The answer is complete: the rest is sending it.

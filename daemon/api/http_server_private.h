@@ -41,6 +41,14 @@ struct http_listener {
     unsigned long device, inode;
 };
 
+// Bytes of large bodies that wait to be sent, on all connections. It outlives the server, because
+// libevent frees the buffers of a connection some time after it.
+struct http_unsent {
+    size_t bytes;
+    unsigned users; // the server, and each such body
+};
+void http_unsent_release(struct http_unsent *u);
+
 struct http_server {
     struct event_base *base;
     struct http_server_config config;
@@ -56,6 +64,7 @@ struct http_server {
     int64_t accept_warned_ms;
     struct http_date date;
     struct buf scratch; // the answer under construction
+    struct http_unsent *unsent;
 };
 
 // Where a connection stands.

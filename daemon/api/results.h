@@ -39,6 +39,9 @@ struct results_take {
 int64_t results_take(const struct api_ports *ports, uint64_t batch, struct results_request *rq,
                      const struct results_take *take, bool *ret_more, struct err *e);
 
+// -1 with ERR_OVERLOADED while so many answers wait for clients to read them that no more are made.
+int results_check_unsent(const struct api *api, struct err *e);
+
 // Sends all results line by line (results_stream.c). `rq` is copied.
 void results_stream_start(struct request *r, const struct batch_info *b,
                           const struct results_request *rq);

@@ -138,6 +138,11 @@ void results_stream_start(struct request *r, const struct batch_info *b,
         http_stream_end(r->x);
         return;
     }
+    struct err e;
+    if (results_check_unsent(r->api, &e) < 0) {
+        answer_error(r->api, r->x, &e);
+        return;
+    }
     struct results_stream *s = stream_new(r, b, rq);
     if (!s) {
         answer_out_of_memory(r->api, r->x);

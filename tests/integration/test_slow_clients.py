@@ -35,6 +35,31 @@ def test_readers_that_stop_cost_neither_memory_nor_log(own_daemon, origin, hosts
         sock.close()
 
 
+def test_pages_that_nobody_reads_are_bounded(own_daemon, origin, host):
+    """Sixty clients ask for a page of 5 MB each and read nothing of it: most hear 503, and once those
+    before them are gone, pages are there again."""
+    daemon = own_daemon()
+    api = daemon.api
+    batch = api.submit([origin.url("/size/1000000", host) for _ in range(6)])
+    api.wait(batch["id"])
+    target = f"/v1/batches/{batch['id']}/results?include=body"
+    page = api.get(target)
+    assert page.status == 200 and len(page.body) > 4_000_000
+    before = daemon.rss_kib()
+    stopped = []
+    for _ in range(60):
+        sock = connect(("unix", daemon.socket_path))
+        sock.sendall(wire.head("GET", target))
+        stopped.append(sock)
+    eventually(lambda: api.get(target).status == 503, what="a refusal")
+    assert_problem(api.get(target), 503, "overloaded")
+    assert api.get(f"/v1/batches/{batch['id']}").status == 200
+    assert daemon.rss_kib("VmHWM") - before < 160 * 1024
+    for sock in stopped:
+        sock.close()
+    eventually(lambda: api.get(target).status == 200, what="pages again")
+
+
 def test_a_thousand_idle_connections_are_no_burden(own_daemon):
     daemon = own_daemon()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
