@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Cases about what gatherd does besides fetching: accepting, answering, streaming, queueing, waiting, resting."""
+import contextlib
 import json
 import os
 import re
@@ -59,6 +60,18 @@ def wrk(env, url):
     return float(re.search(r"Requests/sec:\s+([\d.]+)", took.output).group(1)), float(p99.group(1)) * scale
 
 
+@contextlib.contextmanager
+def peer_server(command):
+    """A server that prints its port and ends with its standard input. Gives its process number and port."""
+    peer = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        yield peer.pid, int(peer.stdout.readline())
+    finally:
+        peer.stdin.close()
+        peer.wait(10)
+        peer.stdout.close()
+
+
 def status(env, record):
     """GET of a finished batch by 64 connections, against libevhtp answering the same bytes from memory."""
     with daemon(env) as d:
@@ -67,14 +80,8 @@ def status(env, record):
         answer = d.folder / "answer.json"
         answer.write_bytes(d.call("GET", path)[1])
         rate, p99 = wrk(env, f"http://127.0.0.1:{d.port}{path}")
-        constant = subprocess.Popen([env.evhtp_constant, answer], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        try:
-            port = int(constant.stdout.readline())
+        with peer_server([env.evhtp_constant, answer]) as (_, port):
             bare_rate, bare_p99 = wrk(env, f"http://127.0.0.1:{port}{path}")
-        finally:
-            constant.stdin.close()
-            constant.wait(10)
-            constant.stdout.close()
     for name, requests, slowest in ("gatherd", rate, p99), ("bare libevhtp", bare_rate, bare_p99):
         record("status", "answered", name, requests, "requests/s")
         record("status", "p99", name, slowest, "ms", "less")
@@ -218,20 +225,19 @@ def ask_waiters(env, pid, port, batch_id):
 
 
 def waiters(env, record):
-    """Long-polling clients of one batch that is then cancelled, against an aiohttp server doing no more than that."""
+    """Long-polling clients of one batch that is then cancelled, against an aiohttp server and a loop over send()."""
     with daemon(env, listen={"max_connections": env.options.clients + 100}) as d:
         before = machine.memory_kib(d.pid)
         batch = d.submit(env.nginx.urls("small", 1), NEVER)
         answers = {"gatherd": ask_waiters(env, d.pid, d.port, batch["id"])}
+        answer = d.folder / "answer.json"
+        answer.write_bytes(d.call("GET", f"/v1/batches/{batch['id']}")[1])
         record("waiters", "memory per client", "gatherd",
                (machine.memory_kib(d.pid, "VmHWM") - before) / env.options.clients, "KiB", "less")
-    peer = subprocess.Popen(["/usr/bin/python3", "-B", PEER_WAITERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        answers["aiohttp server"] = ask_waiters(env, peer.pid, int(peer.stdout.readline()), "1")
-    finally:
-        peer.stdin.close()
-        peer.wait(10)
-        peer.stdout.close()
+        for name, command in {"bare send()": [env.send_constant, answer],
+                              "aiohttp server": ["/usr/bin/python3", "-B", PEER_WAITERS]}.items():
+            with peer_server(command) as (pid, port):
+                answers[name] = ask_waiters(env, pid, port, "1")
     for name, spans in answers.items():
         for which in "p50", "p99", "max":
             record("waiters", f"{which} of {env.options.clients:,}", name, spans[which] * 1000, "ms", "less")
