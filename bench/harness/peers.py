@@ -125,7 +125,7 @@ def measure(env, name, job):
     """One run of a contender in a folder that is removed; the origin server must have seen every URL."""
     function, most = CONTENDERS[name]
     if most:
-        job = dataclasses.replace(job, urls=job.urls[:most])
+        job = dataclasses.replace(job, urls=job.urls[:env.options.peer_count or most])
     job.folder.mkdir(parents=True)
     try:
         before = env.nginx.requests()
