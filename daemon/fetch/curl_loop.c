@@ -46,6 +46,7 @@ struct curl_loop {
     struct watched **by_fd;
     size_t n_by_fd;
     int *fd_by_port; // of connected sockets, by local port; 0: none
+    long n_handles, max_idle;
     curl_loop_done_fn *on_done;
     void *ctx;
 };
@@ -72,6 +73,20 @@ static struct watched *watched_of(struct curl_loop *cl, int fd)
     return cl->by_fd[at];
 }
 
+// libcurl's limit counts the connections in use, too: it moves with the handles, so that as many
+// stay idle whether few are in use or thousands.
+static void limit_connections(struct curl_loop *cl)
+{
+    curl_multi_setopt(cl->multi, CURLMOPT_MAXCONNECTS, cl->n_handles + cl->max_idle);
+}
+
+void curl_loop_remove(struct curl_loop *cl, CURL *easy)
+{
+    curl_multi_remove_handle(cl->multi, easy);
+    cl->n_handles--;
+    limit_connections(cl);
+}
+
 static void drain(struct curl_loop *cl)
 {
     CURLMsg *m;
@@ -80,7 +95,7 @@ static void drain(struct curl_loop *cl)
         if (m->msg == CURLMSG_DONE) {
             CURL *easy = m->easy_handle;
             CURLcode code = m->data.result; // `m` is gone once the handle is removed
-            curl_multi_remove_handle(cl->multi, easy);
+            curl_loop_remove(cl, easy);
             cl->on_done(cl->ctx, easy, code);
         }
     }
@@ -269,19 +284,20 @@ void curl_loop_free(struct curl_loop **cl_ptr)
     *cl_ptr = NULL;
 }
 
-void curl_loop_set_max_connections(struct curl_loop *cl, unsigned n)
+void curl_loop_set_max_idle(struct curl_loop *cl, unsigned n)
 {
-    curl_multi_setopt(cl->multi, CURLMOPT_MAXCONNECTS, (long)n);
+    cl->max_idle = (long)n;
+    limit_connections(cl);
 }
 
 int curl_loop_add(struct curl_loop *cl, CURL *easy)
 {
-    return curl_multi_add_handle(cl->multi, easy) == CURLM_OK ? 0 : -1;
-}
-
-void curl_loop_remove(struct curl_loop *cl, CURL *easy)
-{
-    curl_multi_remove_handle(cl->multi, easy);
+    if (curl_multi_add_handle(cl->multi, easy) != CURLM_OK) {
+        return -1;
+    }
+    cl->n_handles++;
+    limit_connections(cl);
+    return 0;
 }
 
 int curl_loop_open_socket(struct curl_loop *cl, int family, int type, int protocol)

@@ -20,9 +20,9 @@ int curl_loop_new(struct loop *loop, curl_loop_done_fn *on_done, void *ctx, stru
                   struct curl_loop **ret);
 void curl_loop_free(struct curl_loop **cl); // every handle must have been removed
 
-void curl_loop_set_max_connections(struct curl_loop *cl, unsigned n);
-int curl_loop_add(struct curl_loop *cl, CURL *easy);     // -1: out of memory
-void curl_loop_remove(struct curl_loop *cl, CURL *easy); // no call back for it any more
+void curl_loop_set_max_idle(struct curl_loop *cl, unsigned n); // connections kept though unused
+int curl_loop_add(struct curl_loop *cl, CURL *easy);           // -1: out of memory
+void curl_loop_remove(struct curl_loop *cl, CURL *easy);       // no call back for it any more
 
 // What CURLOPT_CLOSESOCKETFUNCTION and its data must be for handles added here, and the way to open
 // a socket for them: non-blocking, close-on-exec; -1 with errno.

@@ -106,33 +106,31 @@ static int compile_policy(struct shared_settings *s, const struct fetch_config *
 // kept TLS connection takes some 40 KiB.
 #define KEPT_CONNECTIONS 2048
 
-// How many connections to origin servers may be in flight, and as many kept idle beside them
-// (libcurl closes one too many only when a transfer ends). The rest of the descriptors is for the
-// API, the database, spilled bodies and name servers; without it, kept connections could take the
-// last one and nothing would ever move again.
+// How many connections to origin servers there may be, in flight and kept. The rest of the
+// descriptors is for the API, the database, spilled bodies and name servers; without it, kept
+// connections could take the last one and nothing would ever move again.
 static int64_t connections_possible(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX) {
         return INT32_MAX;
     }
-    int64_t n = ((int64_t)limit.rlim_cur * 3 / 4 - 24) / 2;
-    return n > 4 ? n : 4;
+    int64_t n = (int64_t)limit.rlim_cur * 3 / 4 - 24;
+    return n > 8 ? n : 8;
 }
 
 static void fill_connections(struct fetch_settings *t, int64_t concurrency, unsigned n_workers)
 {
-    int64_t possible = connections_possible();
+    int64_t all = connections_possible();
+    int64_t kept = all / 2 < KEPT_CONNECTIONS ? all / 2 : KEPT_CONNECTIONS;
+    int64_t possible = all - kept;
     if (concurrency > possible) {
         log_warn("fetch.concurrency is lowered: there are too few file descriptors (LimitNOFILE)"
                  " concurrency=%lld possible=%lld",
                  (long long)concurrency, (long long)possible);
     }
-    int64_t most_kept = possible / n_workers > 2 ? possible / n_workers : 2;
-    int64_t kept = KEPT_CONNECTIONS / n_workers;
     t->concurrency = concurrency < possible ? concurrency : possible;
-    kept = kept > t->concurrency ? kept : t->concurrency;
-    t->transfer.max_connections = (unsigned)(kept < most_kept ? kept : most_kept);
+    t->transfer.max_idle_connections = (unsigned)(kept / n_workers > 2 ? kept / n_workers : 2);
 }
 
 static void fill(struct shared_settings *s, const struct fetch_config *f, unsigned n_workers)

@@ -300,7 +300,7 @@ int transfer_engine_new(struct loop *loop, const struct transfer_settings *s, st
         transfer_engine_free(&e);
         return -1;
     }
-    curl_loop_set_max_connections(e->curl, s->max_connections);
+    curl_loop_set_max_idle(e->curl, s->max_idle_connections);
     *ret = e;
     return 0;
 }
@@ -318,7 +318,7 @@ void transfer_engine_configure(struct transfer_engine *e, const struct transfer_
     free_settings(&e->settings);
     e->settings = copy;
     e->generation++;
-    curl_loop_set_max_connections(e->curl, s->max_connections);
+    curl_loop_set_max_idle(e->curl, s->max_idle_connections);
 }
 
 void transfer_engine_free(struct transfer_engine **e_ptr)

@@ -32,7 +32,7 @@ struct transfer_settings {
                               // head: unfinished) this long
     size_t max_header_bytes;  // 256 KiB: status line and fields, all interim responses and trailers
                               // together
-    unsigned max_connections; // kept and open ones of the multi
+    unsigned max_idle_connections; // kept for their next request
     size_t memory_body;       // 256 KiB, beyond it a temporary file
     const char *spill_dir;    // of the unlinked temporary files
 };

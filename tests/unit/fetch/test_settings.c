@@ -97,38 +97,49 @@ static void texts_are_derived(void **state)
     fetch_settings_unref(&other);
 }
 
+static const struct fetch_settings *load_with_descriptors(rlim_t n, const char *text)
+{
+    struct rlimit was;
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &was));
+    if (was.rlim_max < n) {
+        skip();
+    }
+    struct rlimit chosen = {.rlim_cur = n, .rlim_max = was.rlim_max};
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &chosen));
+    const struct fetch_settings *s = load(text);
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &was));
+    return s;
+}
+
 static void connections_leave_descriptors_for_everything_else(void **state)
 {
     (void)state;
-    struct rlimit was;
-    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &was));
-    struct rlimit low = {.rlim_cur = 64, .rlim_max = was.rlim_max};
-    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &low));
-    const struct fetch_settings *s = load("fetch { concurrency = 256 workers = 2 }\n");
-    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &was));
-    assert_true(s->concurrency > 0 && s->transfer.max_connections > 0);
-    assert_true(s->concurrency + 2 * s->transfer.max_connections <= 32);
+    const struct fetch_settings *s =
+        load_with_descriptors(64, "fetch { concurrency = 256 workers = 2 }\n");
+    assert_true(s->concurrency > 0 && s->transfer.max_idle_connections > 0);
+    assert_true(s->concurrency + 2 * s->transfer.max_idle_connections <= 32);
     fetch_settings_unref(&s);
 }
 
 static void connections_are_kept_for_many_hosts(void **state)
 {
     (void)state;
-    struct rlimit was;
-    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &was));
-    if (was.rlim_max < 65536) {
-        skip();
-    }
-    struct rlimit high = {.rlim_cur = 65536, .rlim_max = was.rlim_max};
-    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &high));
-    const struct fetch_settings *few = load("fetch { concurrency = 64 workers = 2 }\n");
-    const struct fetch_settings *many = load("fetch { concurrency = 10000 workers = 2 }\n");
-    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &was));
-    assert_int_equal(64, few->concurrency);
-    assert_int_equal(1024, few->transfer.max_connections);
-    assert_int_equal(10000, many->transfer.max_connections);
-    fetch_settings_unref(&few);
-    fetch_settings_unref(&many);
+    const struct fetch_settings *s =
+        load_with_descriptors(8192, "fetch { concurrency = 64 workers = 2 }\n");
+    assert_int_equal(64, s->concurrency);
+    assert_int_equal(1024, s->transfer.max_idle_connections);
+    fetch_settings_unref(&s);
+}
+
+// A transfer takes one descriptor; the connections kept beside them do not grow with them.
+static void ten_thousand_transfers_fit_into_sixteen_thousand_descriptors(void **state)
+{
+    (void)state;
+    const struct fetch_settings *s =
+        load_with_descriptors(16384, "fetch { concurrency = 10000 workers = 2 }\n");
+    assert_int_equal(10000, s->concurrency);
+    assert_int_equal(1024, s->transfer.max_idle_connections);
+    fetch_settings_unref(&s);
 }
 
 int main(void)
@@ -140,6 +151,7 @@ int main(void)
         cmocka_unit_test(texts_are_derived),
         cmocka_unit_test(connections_leave_descriptors_for_everything_else),
         cmocka_unit_test(connections_are_kept_for_many_hosts),
+        cmocka_unit_test(ten_thousand_transfers_fit_into_sixteen_thousand_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

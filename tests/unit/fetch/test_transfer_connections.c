@@ -15,7 +15,8 @@ enum {
     ROW_NO_CONTENT_SURPLUS,
     ROW_BEGINS_FOLDED,
     ROW_SURPLUS_LATER,
-    ROW_SURPLUS_BEHIND_BODY
+    ROW_SURPLUS_BEHIND_BODY,
+    ROW_HOLD
 };
 
 static struct script scripts[] = {
@@ -36,6 +37,7 @@ static struct script scripts[] = {
                            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", 0},
     [ROW_SURPLUS_BEHIND_BODY] = {BYTES("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), SAY,
                                  "hi\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", 0},
+    [ROW_HOLD] = {BYTES("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), HOLD, NULL, 0},
 };
 
 static struct fixture f; // one test at a time
@@ -85,6 +87,40 @@ static void a_kept_connection_is_used_again(void **state)
         probe_done(&p);
     }
     assert_int_equal(atomic_load(&f.server.connections), 1);
+}
+
+// As many are kept as may be, however many are in use beside them.
+static void connections_in_use_take_no_kept_ones_place(void **state)
+{
+    (void)state;
+    enum { HELD = 5 };
+    struct probe held[HELD];
+    struct transfer_settings s = {.user_agent = "test/2",
+                                  .stall_timeout_ms = STALL_MS * 10,
+                                  .max_header_bytes = 65536,
+                                  .max_idle_connections = 1,
+                                  .memory_body = 20000,
+                                  .spill_dir = "/tmp"};
+    transfer_engine_configure(f.engine, &s);
+    for (size_t i = 0; i < HELD; i++) {
+        probe_init(&held[i], &f, false, "held.test", ROW_HOLD);
+        probe_start(&held[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        probe_init(&p, &f, false, "www.test", ROW_OK);
+        probe_start(&p);
+        f.waiting = 1; // those that hold are not waited for
+        fixture_run(&f);
+        probe_expect(&p, p.text, TASK_OK, 200);
+        probe_done(&p);
+    }
+    for (size_t i = 0; i < HELD; i++) {
+        assert_false(held[i].done);
+        transfer_abort(&held[i].transfer);
+        probe_done(&held[i]);
+    }
+    f.waiting = 0;
+    assert_int_equal(atomic_load(&f.server.connections), HELD + 1);
 }
 
 static void another_name_at_the_same_address_gets_its_own_connection(void **state)
@@ -373,6 +409,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_kept_connection_is_used_again),
+        T(connections_in_use_take_no_kept_ones_place),
         T(another_name_at_the_same_address_gets_its_own_connection),
         T(doubtful_connections_are_not_used_again),
         T(surplus_behind_an_answer_without_body_is_nobodys_answer),

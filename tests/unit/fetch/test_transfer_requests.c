@@ -350,7 +350,7 @@ static void new_settings_hold_for_the_next_transfer(void **state)
     struct transfer_settings s = {.user_agent = "test/2",
                                   .stall_timeout_ms = STALL_MS,
                                   .max_header_bytes = 50,
-                                  .max_connections = 10,
+                                  .max_idle_connections = 10,
                                   .memory_body = 20000,
                                   .spill_dir = "/nonexistent"};
     probe_init(&p, &f, false, "www.test", ROW_LARGE);

@@ -79,7 +79,7 @@ static inline void fixture_new(struct fixture *f, const char *ca_file)
                                   .first_byte_timeout_ms = FIRST_BYTE_MS,
                                   .stall_timeout_ms = STALL_MS,
                                   .max_header_bytes = (size_t)256 * 1024,
-                                  .max_connections = 200,
+                                  .max_idle_connections = 200,
                                   .memory_body = 20000,
                                   .spill_dir = "/tmp"};
     memset(f, 0, sizeof(*f));
