@@ -12,6 +12,8 @@ struct list {
 
 #define list_entry(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 #define list_for_each(it, head)        for (struct list *it = (head)->next; it != (head); it = it->next)
+#define list_for_each_const(it, head)                                                              \
+    for (const struct list *it = (head)->next; it != (head); it = it->next)
 #define list_for_each_safe(it, tmp, head)                                                          \
     for (struct list *it = (head)->next, *tmp = it->next; it != (head); it = tmp, tmp = it->next)
 
@@ -66,6 +68,17 @@ static inline struct list *list_pop_front(struct list *head)
     }
     list_remove(link);
     return link;
+}
+
+// How many are in it; walks the list.
+static inline size_t list_length(const struct list *head)
+{
+    size_t n = 0;
+    list_for_each_const(it, head)
+    {
+        n++;
+    }
+    return n;
 }
 
 // Moves all of `from` to the end of `to`; `from` is empty afterwards.

@@ -15,7 +15,7 @@
 struct mailbox {
     pthread_mutex_t lock;
     struct list messages;
-    size_t length;
+    size_t length, kept;
     int fd;
     _Atomic int64_t asked_ms; // since when a beat has been asked for; 0: it was given
 };
@@ -80,10 +80,7 @@ void mailbox_post_list(struct mailbox *mb, struct list *messages)
     if (list_empty(messages)) {
         return;
     }
-    size_t n = 0;
-    list_for_each (it, messages) {
-        n++;
-    }
+    size_t n = list_length(messages);
     pthread_mutex_lock(&mb->lock);
     bool was_empty = list_empty(&mb->messages);
     list_splice(&mb->messages, messages);
@@ -114,10 +111,17 @@ int mailbox_fd(const struct mailbox *mb)
     return mb->fd;
 }
 
+void mailbox_keep(struct mailbox *mb, size_t n)
+{
+    pthread_mutex_lock(&mb->lock);
+    mb->kept = n;
+    pthread_mutex_unlock(&mb->lock);
+}
+
 size_t mailbox_length(struct mailbox *mb)
 {
     pthread_mutex_lock(&mb->lock);
-    size_t n = mb->length;
+    size_t n = mb->length + mb->kept;
     pthread_mutex_unlock(&mb->lock);
     return n;
 }

@@ -41,7 +41,11 @@ void mailbox_take(struct mailbox *mb, struct list *ret);
 // Readable when there may be messages (for poll or an event).
 int mailbox_fd(const struct mailbox *mb);
 
-// Any thread: messages waiting now.
+// Receiver's thread: so many of the messages it took wait on with it, until it says otherwise.
+void mailbox_keep(struct mailbox *mb, size_t n);
+
+// Any thread: messages waiting now, those that the receiver keeps included. By it senders see that
+// the receiver does not keep up.
 size_t mailbox_length(struct mailbox *mb);
 
 // For watchdog and readiness, any thread: whether the receiver turns. Wakes it, and returns since

@@ -260,10 +260,7 @@ void live_rolled_back(struct live_table *t, struct db *db)
 
 int live_take_changed(struct live_table *t, struct changed **ret)
 {
-    size_t n = 0;
-    list_for_each (it, &t->changed) {
-        n++;
-    }
+    size_t n = list_length(&t->changed);
     *ret = NULL;
     if (n == 0) {
         return 0;

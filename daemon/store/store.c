@@ -192,6 +192,8 @@ static void turn(struct store *s)
     store_run_group(s);
     run_reads(s); // after the group: a claim must see the retry that its worker told before it
     checkpoint(s);
+    // While the disk is full or slow outcomes gather here, and workers must not make more of them.
+    mailbox_keep(s->mailbox, list_length(&s->urgent) + list_length(&s->uploads_in));
     metrics_set(s->ports.metrics, METRIC_TASKS_UNFINISHED, s->back.unfinished);
 }
 

@@ -57,6 +57,32 @@ static void on_a_full_disk_submissions_are_refused_and_outcomes_kept(void **stat
     assert_int_equal(work_off(f, "b.test", TASK_SUCCEEDED), 3);
 }
 
+// Else workers would go on making results that only memory can hold.
+static void outcomes_that_cannot_be_recorded_count_as_waiting_for_the_store(void **state)
+{
+    struct fixture *f = *state;
+    submit_batch(f, (struct submit){.n = 300, .host = "a.test"});
+    struct claimed *c = claim_tasks(f, "a.test", 300, 300);
+    faulty_write = SQLITE_FULL;
+    for (size_t i = 0; i < c->n; i++) {
+        post_outcome(f, &c->tasks[i], TASK_SUCCEEDED);
+    }
+    int64_t end = clock_monotonic_ms() + WAIT_MS;
+    while (!store_is_full(f->store) && clock_monotonic_ms() < end) {
+        usleep(1000);
+    }
+    while (mailbox_length(store_mailbox(f->store)) != 300 && clock_monotonic_ms() < end) {
+        usleep(1000);
+    }
+    assert_int_equal(mailbox_length(store_mailbox(f->store)), 300);
+    faulty_write = 0;
+    while (mailbox_length(store_mailbox(f->store)) > 0 && clock_monotonic_ms() < end) {
+        usleep(1000);
+    }
+    assert_int_equal(metrics_get(&f->metrics, METRIC_TASKS_SUCCEEDED), 300);
+    release_message(c);
+}
+
 static void a_large_upload_that_met_a_full_disk_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -210,6 +236,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(on_a_full_disk_submissions_are_refused_and_outcomes_kept,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            outcomes_that_cannot_be_recorded_count_as_waiting_for_the_store, setup, teardown),
         cmocka_unit_test_setup_teardown(a_large_upload_that_met_a_full_disk_leaves_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
