@@ -11,6 +11,7 @@
 #include "daemon/api/render.h"
 
 #define PIECE_SIZE ((size_t)65536)
+#define TYPE_MAX   1024 // of the origin's Content-Type; many a client refuses much longer fields
 
 // What is known of a body before it is sent.
 struct body_facts {
@@ -41,7 +42,8 @@ static int on_row(void *ctx, const struct task_row *row)
     f->etag[0] = '"';
     render_hex(r->sha256, sizeof(r->sha256), f->etag + 1);
     memcpy(f->etag + 1 + 2 * sizeof(r->sha256), "\"", 2);
-    f->content_type = r->content_type ? strdup(r->content_type) : NULL;
+    bool plausible = r->content_type && strlen(r->content_type) <= TYPE_MAX;
+    f->content_type = plausible ? strdup(r->content_type) : NULL;
     return 0;
 }
 

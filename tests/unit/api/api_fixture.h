@@ -115,6 +115,8 @@ static int fake_batches(struct reader *r, const struct batch_filter *filter,
 static struct result_row fake_row(uint64_t batch, int64_t seq)
 {
     static const char binary[] = "\xff\x00\x01";
+    static char endless_type[2000]; // of the fifth
+    memset(endless_type, 't', sizeof(endless_type) - 1);
     struct result_row row = {
         .batch = batch,
         .index = (uint32_t)seq - 1,
@@ -129,7 +131,7 @@ static struct result_row fake_row(uint64_t batch, int64_t seq)
         .has_body = seq % 2,
         .complete = seq % 2,
         .size = 3,
-        .content_type = "text/html",
+        .content_type = seq == 5 ? endless_type : "text/html",
         .timing = {.queued = 1, .dns = -1, .connect = -1, .tls = -1, .first_byte = 2, .total = 3},
         .started_at = 1000,
         .finished_at = 2000,

@@ -207,7 +207,7 @@ static void a_task_says_why_it_waits(void **state)
 
 static void bodies_are_bytes_that_nobody_runs(void **state)
 {
-    struct fake *f = start_with_results(3);
+    struct fake *f = start_with_results(5);
     char head[600];
     (void)state;
     struct buf out = ask(f, batch_head(f, "GET", "/tasks/0/body"), NULL);
@@ -234,6 +234,9 @@ static void bodies_are_bytes_that_nobody_runs(void **state)
     buf_done(&out);
     snprintf(head, sizeof(head), "%s\r\nRange: bytes=1-", batch_head(f, "HEAD", "/tasks/0/body"));
     expect(f, head, NULL, 200, "Content-Length: 3\r\n"); // RFC 9110 §14.2: GET alone has ranges
+    out = ask(f, batch_head(f, "GET", "/tasks/4/body"), NULL);
+    assert_true(has(&out, "\r\n\r\nabc") && !has(&out, "X-Origin-Content-Type"));
+    buf_done(&out);
     expect(f, batch_head(f, "GET", "/tasks/1/body"), NULL, 404, "no body");
     expect(f, batch_head(f, "GET", "/tasks/9/body"), NULL, 404, "no body");
     fake_stop(f);
