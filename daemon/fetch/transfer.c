@@ -113,6 +113,10 @@ static void recycle(struct transfer *t)
     }
     buf_done(&t->trailer);
     decoder_free(&t->decoder);
+    if (t->windows > 0) {
+        t->sink.budget.give(t->sink.budget.ctx, (size_t)t->windows);
+        t->windows = 0;
+    }
     sink_discard(&t->sink);
     if (e->n_idle >= MAX_IDLE || renew_handle(t) < 0) {
         destroy(t);

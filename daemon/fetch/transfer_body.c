@@ -11,6 +11,8 @@
 
 #include "daemon/fetch/transfer_private.h"
 
+#define WINDOW_MAX ((uint64_t)16 << 20) // of brotli, the largest (RFC 7932)
+
 enum flow { FLOW_ON, FLOW_WAIT, FLOW_STOP };
 
 static enum flow put(struct transfer *t, const void *p, size_t n)
@@ -32,6 +34,23 @@ static enum flow put(struct transfer *t, const void *p, size_t n)
     }
     transfer_decide_shortage(t, strerror(errno));
     return FLOW_STOP;
+}
+
+// A decoder keeps at most its window of what it has put out. For the last coding the sink counts
+// that; each before it may put out as much and leave nothing to count.
+static enum flow begin_decoding(struct transfer *t)
+{
+    uint64_t max = (uint64_t)t->options->max_body_bytes;
+    uint64_t windows = (t->codings.n - 1) * (max < WINDOW_MAX ? max : WINDOW_MAX);
+    if (windows > 0 && !t->sink.budget.take(t->sink.budget.ctx, (size_t)windows)) {
+        return FLOW_WAIT;
+    }
+    t->windows = windows;
+    if (decoder_new(&t->codings, max, &t->decoder) < 0) {
+        transfer_decide_shortage(t, "No memory to decode the body");
+        return FLOW_STOP;
+    }
+    return FLOW_ON;
 }
 
 // Decodes what the decoder holds into the sink.
@@ -80,13 +99,12 @@ static enum flow decode_body(struct transfer *t, const char *p, size_t n, size_t
         *ret_used = flow == FLOW_ON ? n : 0;
         return flow;
     }
-    if (!t->decoder &&
-        decoder_new(&t->codings, (uint64_t)t->options->max_body_bytes, &t->decoder) < 0) {
-        transfer_decide_shortage(t, "No memory to decode the body");
-        return FLOW_STOP;
+    enum flow flow = t->decoder ? FLOW_ON : begin_decoding(t);
+    if (flow != FLOW_ON) {
+        return flow;
     }
     decoder_feed(t->decoder, p, n);
-    enum flow flow = pump(t);
+    flow = pump(t);
     *ret_used = n - decoder_take_back(t->decoder);
     return flow;
 }

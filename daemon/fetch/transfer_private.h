@@ -90,6 +90,7 @@ struct transfer {
     struct buf trailer; // the line of it that is being read
     struct decoder *decoder;
     struct codings codings;
+    uint64_t windows;   // taken of the byte budget for what `decoder` keeps
     bool drop_body;     // of a redirect that will be followed
     uint64_t wire;      // body bytes received
     size_t redelivered; // bytes that were used already of those libcurl will deliver again after a

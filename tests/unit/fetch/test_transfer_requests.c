@@ -18,7 +18,8 @@ enum {
     ROW_LARGE,
     ROW_HOLD,
     ROW_RETRY_DATE,
-    ROW_TWO_PLACES
+    ROW_TWO_PLACES,
+    ROW_TWO_CODINGS
 };
 
 static char large[60000 + 100];
@@ -48,6 +49,10 @@ static struct script scripts[] = {
     [ROW_RETRY_DATE] =
         {BYTES("HTTP/1.1 429 Slow\r\nRetry-After: Thu, 31 Dec 2099 23:59:59 GMT\r\n" HI), KEEP,
          NULL, 0},
+    [ROW_TWO_CODINGS] = {BYTES("HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\n"
+                               "Content-Length: 20\r\n\r\n"
+                               "\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0"),
+                         KEEP, NULL, 0},
     [ROW_TWO_PLACES] = {BYTES("HTTP/1.1 302 Found\r\nLocation: /a\r\nLocation: /b\r\n\r\n"), KEEP,
                         NULL, 0},
 };
@@ -387,6 +392,22 @@ static void a_transfer_waits_for_the_byte_budget_without_stalling(void **state)
     timer_done(&later);
 }
 
+// What it keeps of a coding before the last shows in no body.
+static void a_decoder_of_two_codings_counts_against_the_byte_budget(void **state)
+{
+    (void)state;
+    struct timer later;
+    struct err e;
+    assert_int_equal(timer_init(&later, f.loop, raise_budget, &f, &e), 0);
+    f.budget_limit = 20000;
+    timer_set_ms(&later, STALL_MS);
+    fetch_expect(ROW_TWO_CODINGS, TASK_OK, 200);
+    assert_int_equal(p.result.size, 0);
+    assert_true(p.result.total_ms >= STALL_MS - 100);
+    probe_done(&p);
+    timer_done(&later);
+}
+
 static void on_sent(void *ctx, int64_t sent_ms)
 {
     struct probe *of = ctx;
@@ -446,6 +467,7 @@ int main(void)
         T(a_redirect_to_two_places_is_not_followed_by_any_method),
         T(new_settings_hold_for_the_next_transfer),
         T(a_transfer_waits_for_the_byte_budget_without_stalling),
+        T(a_decoder_of_two_codings_counts_against_the_byte_budget),
         T(who_asks_is_told_that_the_request_left),
         T(an_aborted_transfer_is_silent_and_gives_back_all),
     };
