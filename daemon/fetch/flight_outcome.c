@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "daemon/fetch/flight.h"
 #include "daemon/task/retry.h"
+
+#define SHORTAGE_TELL_MS 60000 // a worker tells no more often
 
 // Moves a string out of its old place.
 static char *take(char **s)
@@ -143,9 +146,22 @@ static void end_with(struct flight *f, struct transfer_result *r)
     flight_end(f);
 }
 
+// The task tries again for as long as it takes, unseen by who submitted it.
+static void tell_shortage(struct worker *w, const char *of_what)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (w->shortage_told_ms != 0 && now_ms - w->shortage_told_ms < SHORTAGE_TELL_MS) {
+        return;
+    }
+    w->shortage_told_ms = now_ms;
+    log_warn("a transfer was given up for want of something here and will be tried again reason=%s",
+             log_value(of_what ? of_what : ""));
+}
+
 void flight_settle(struct flight *f, struct transfer_result *r)
 {
     if (r->local_shortage && flight_may_repeat(f)) {
+        tell_shortage(f->worker, r->message);
         transfer_result_done(r);
         flight_give_back(f, FLIGHT_SHORTAGE_MS);
         return;

@@ -113,6 +113,7 @@ struct worker {
     struct outbox outbox;
 
     const struct flight *overdrawn; // the one that may exceed the byte budget, so that it ends
+    int64_t shortage_told_ms;       // when it was last logged; 0: never
     enum wait_reason held_up; // why the last turn started nothing more though hosts were ready
     bool draining;
     uint64_t

@@ -98,6 +98,7 @@ def results_are_kept_while_it_is_full(daemon, origin, disk):
     for batch_id in [*ids, large]:
         daemon.api.batch(batch_id)
     assert status_of_submission(daemon, origin.url("/ok")) == 507
+    eventually(lambda: 'will be tried again reason="No space left on device"' in daemon.log(), what="word of the large bodies")
     disk.make_room()
     for batch_id in ids:
         assert daemon.api.wait(batch_id, 30)["counts"]["succeeded"] == 40
