@@ -62,6 +62,9 @@ static struct verdict timed_out(const struct fault *f)
 {
     // The watch limits what comes after the handshake, so libcurl's own timer is that of the
     // connection.
+    if (f->phase <= PHASE_TLS && f->proxy && !f->tunnelled) {
+        return ends_as(TASK_PROXY);
+    }
     return ends_as(f->phase <= PHASE_TLS ? TASK_CONNECT_TIMEOUT : TASK_TIMEOUT_TOTAL);
 }
 
@@ -204,7 +207,9 @@ const char *classify_detail(enum task_error error, const struct fault *f)
     case TASK_TLS_VERIFY: // libcurl's words name the host
         return says(f, "subject name") ? "The certificate is for another host name" : NULL;
     case TASK_PROXY: // libcurl's words name a port and a number of milliseconds
-        return f->code == CURLE_COULDNT_CONNECT ? "The proxy could not be connected to" : NULL;
+        return f->code == CURLE_COULDNT_CONNECT      ? "The proxy could not be connected to"
+               : f->code == CURLE_OPERATION_TIMEDOUT ? "The proxy did not answer in time"
+                                                     : NULL;
     case TASK_HTTP_PROTOCOL:
         return f->code == CURLE_UNSUPPORTED_PROTOCOL ? "The server's answer does not begin as HTTP"
                                                      : NULL;

@@ -22,6 +22,7 @@ struct fault {
     enum phase phase;
     int os_errno; // CURLINFO_OS_ERRNO; 0
     bool https, proxy;
+    bool tunnelled; // the proxy has led to the origin: what follows is the origin's
     bool chunked;
     uint64_t received; // bytes the connection had received when it was closed, if known
     const char *text;  // libcurl's error buffer

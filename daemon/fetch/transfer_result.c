@@ -21,13 +21,15 @@ static uint64_t received_on_wire(const struct transfer *t)
 
 static struct fault fault_of(struct transfer *t, CURLcode code, enum phase phase)
 {
-    long os_errno = 0;
+    long os_errno = 0, connect_status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
     return (struct fault){.code = code,
                           .phase = phase,
                           .os_errno = (int)os_errno,
                           .https = t->https,
                           .proxy = t->options->proxy != NULL,
+                          .tunnelled = connect_status / 100 == 2,
                           .chunked = t->head.chunked,
                           .received = received_on_wire(t),
                           .text = t->error_text};
