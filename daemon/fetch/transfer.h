@@ -33,8 +33,8 @@ struct transfer_settings {
     size_t max_header_bytes;  // 256 KiB: status line and fields, all interim responses and trailers
                               // together
     unsigned max_idle_connections; // kept for their next request
-    size_t memory_body;       // 256 KiB, beyond it a temporary file
-    const char *spill_dir;    // of the unlinked temporary files
+    size_t memory_body;            // 256 KiB, beyond it a temporary file
+    const char *spill_dir;         // of the unlinked temporary files
 };
 
 // Holds bytes of bodies in memory or spilled against a daemon-wide budget (budget.h). Both may be
