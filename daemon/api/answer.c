@@ -5,6 +5,17 @@
 #include "daemon/api/context.h"
 #include "daemon/api/problem.h"
 
+// Pages can be large, and a client that reads slowly holds one on each of its connections.
+#define UNSENT_MAX ((size_t)64 * 1024 * 1024)
+
+int api_check_unsent(const struct api *api, struct err *e)
+{
+    return http_server_unsent(api->server) <= UNSENT_MAX
+               ? 0
+               : err_set(e, ERR_OVERLOADED,
+                         "too many answers wait for their clients to read them; try again");
+}
+
 struct answer answer_json(int status)
 {
     return (struct answer){

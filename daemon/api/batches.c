@@ -223,7 +223,7 @@ struct list_page {
 static int on_batch(void *ctx, const struct batch_info *b)
 {
     struct list_page *page = ctx;
-    if (page->n == page->limit) {
+    if (page->n == page->limit || (page->n > 0 && page->w.out->len >= PAGE_BYTES)) {
         page->more = true;
         return 1;
     }
@@ -277,7 +277,7 @@ void handle_batch_list(struct request *r)
 {
     struct err e;
     struct batch_filter filter;
-    if (parse_list_filter(&r->query, &filter, &e) < 0) {
+    if (parse_list_filter(&r->query, &filter, &e) < 0 || api_check_unsent(r->api, &e) < 0) {
         answer_error(r->api, r->x, &e);
         return;
     }

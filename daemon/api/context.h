@@ -70,6 +70,12 @@ struct answer {
 
 #define ANSWER_MAX_BODY (256u * 1024 * 1024)
 
+// A page of a list ends after about so many bytes, with more = true; at least one row is given.
+#define PAGE_BYTES (4u * 1024 * 1024)
+
+// -1 with ERR_OVERLOADED while so many pages wait for clients to read them that no more are made.
+int api_check_unsent(const struct api *api, struct err *e);
+
 struct answer answer_json(int status); // write into `body`, then send
 void answer_field(struct answer *a, const char *name, const char *value);
 void answer_send(struct api *api, struct http_exchange *x, struct answer *a); // takes a->body

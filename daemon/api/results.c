@@ -21,17 +21,6 @@ struct results_wait {
     int64_t seen; // how many results there were at the last look
 };
 
-// Pages of bodies are large, and a client that reads slowly holds one each time it asks.
-#define UNSENT_MAX ((size_t)64 * 1024 * 1024)
-
-int results_check_unsent(const struct api *api, struct err *e)
-{
-    return http_server_unsent(api->server) <= UNSENT_MAX
-               ? 0
-               : err_set(e, ERR_OVERLOADED,
-                         "too many answers wait for their clients to read them; try again");
-}
-
 static void end_page(struct json_writer *w, const struct batch_info *b,
                      const struct results_request *rq, bool more)
 {
@@ -86,8 +75,7 @@ static bool try_page(struct api *api, struct http_exchange *x, const uint8_t id[
 {
     struct err e;
     struct results_request rq = *asked;
-    const struct batch_info *b =
-        results_check_unsent(api, &e) == 0 ? batch_find(api, id, &e) : NULL;
+    const struct batch_info *b = api_check_unsent(api, &e) == 0 ? batch_find(api, id, &e) : NULL;
     if (!b) {
         answer_error(api, x, &e);
         return true;

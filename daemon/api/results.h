@@ -7,9 +7,6 @@
 #include "daemon/api/cursor.h"
 #include "daemon/api/render.h"
 
-// A page ends after about so many bytes, with more = true; at least one result is given.
-#define PAGE_BYTES (4u * 1024 * 1024)
-
 struct results_request {
     bool by_index, follow;
     bool has_limit;
@@ -38,9 +35,6 @@ struct results_take {
 // The number of results, or -1 with the store's error. *ret_more: more were there.
 int64_t results_take(const struct api_ports *ports, uint64_t batch, struct results_request *rq,
                      const struct results_take *take, bool *ret_more, struct err *e);
-
-// -1 with ERR_OVERLOADED while so many answers wait for clients to read them that no more are made.
-int results_check_unsent(const struct api *api, struct err *e);
 
 // Sends all results line by line (results_stream.c). `rq` is copied.
 void results_stream_start(struct request *r, const struct batch_info *b,

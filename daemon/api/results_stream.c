@@ -139,7 +139,7 @@ void results_stream_start(struct request *r, const struct batch_info *b,
         return;
     }
     struct err e;
-    if (results_check_unsent(r->api, &e) < 0) {
+    if (api_check_unsent(r->api, &e) < 0) {
         answer_error(r->api, r->x, &e);
         return;
     }

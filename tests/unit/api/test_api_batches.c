@@ -213,22 +213,48 @@ static void a_client_that_leaves_before_the_reply_harms_nothing(void **state)
     fake_stop(f);
 }
 
-static void lists_go_page_by_page(void **state)
+// Asks for a page, and for the one that follows it, which must be the last.
+static void read_two_pages(struct fake *f, const char *first, struct buf ret[2])
 {
-    struct fake *f = start_with_batch();
     char head[600];
-    (void)state;
-    struct buf out = ask(f, "GET /v1/batches?limit=2 HTTP/1.1", NULL);
-    assert_true(has(&out, "\"more\":true"));
-    const char *next = strstr(out.data, "\"next\":\"");
+    ret[0] = ask(f, first, NULL);
+    assert_true(has(&ret[0], "\"more\":true"));
+    const char *next = strstr(ret[0].data, "\"next\":\"");
     assert_non_null(next);
     next += strlen("\"next\":\"");
     snprintf(head, sizeof(head), "GET /v1/batches?limit=100&after=%.*s HTTP/1.1",
              (int)strcspn(next, "\""), next);
-    struct buf rest = ask(f, head, NULL);
-    assert_true(has(&rest, "\"next\":null,\"more\":false"));
-    buf_done(&out);
-    buf_done(&rest);
+    ret[1] = ask(f, head, NULL);
+    assert_true(has(&ret[1], "\"next\":null,\"more\":false"));
+}
+
+static void a_list_of_large_batches_has_short_pages(void **state)
+{
+    enum { SIZE = 1500000 };
+    struct fake *f = start_with_batch();
+    struct buf pages[2];
+    (void)state;
+    char *metadata = malloc(SIZE + 1);
+    assert_non_null(metadata);
+    snprintf(metadata, SIZE + 1, "\"%0*d\"", SIZE - 2, 7);
+    free(f->batch->metadata);
+    f->batch->metadata = metadata;
+    read_two_pages(f, "GET /v1/batches?limit=100 HTTP/1.1", pages);
+    assert_in_range(pages[0].len, 3 * SIZE, 4 * SIZE);
+    assert_in_range(pages[1].len, 2 * SIZE, 3 * SIZE);
+    buf_done(&pages[0]);
+    buf_done(&pages[1]);
+    fake_stop(f);
+}
+
+static void lists_go_page_by_page(void **state)
+{
+    struct fake *f = start_with_batch();
+    struct buf pages[2];
+    (void)state;
+    read_two_pages(f, "GET /v1/batches?limit=2 HTTP/1.1", pages);
+    buf_done(&pages[0]);
+    buf_done(&pages[1]);
     expect(f, "GET /v1/batches?after=nonsense HTTP/1.1", NULL, 400, "cursor");
     expect(f, "GET /v1/batches?state=loading HTTP/1.1", NULL, 400, "state");
     expect(f, "GET /v1/batches?limit=0 HTTP/1.1", NULL, 400, "limit");
@@ -251,6 +277,7 @@ int main(void)
         cmocka_unit_test(control_is_the_stores_to_decide),
         cmocka_unit_test(a_client_that_leaves_before_the_reply_harms_nothing),
         cmocka_unit_test(lists_go_page_by_page),
+        cmocka_unit_test(a_list_of_large_batches_has_short_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
