@@ -352,11 +352,14 @@ int live_refuse(struct live_table *t, struct live_batch *b, uint64_t host)
         b->refused_more = true;
         return 0;
     }
-    if (b->refused == NULL) {
-        b->refused = calloc(LIVE_REFUSED_MAX, sizeof(*b->refused));
-        if (b->refused == NULL) {
+    if (b->n_refused == b->cap_refused) {
+        size_t cap = b->cap_refused == 0 ? 8 : b->cap_refused * 2;
+        uint64_t *v = reallocarray(b->refused, cap, sizeof(*v));
+        if (v == NULL) {
             return -1;
         }
+        b->refused = v;
+        b->cap_refused = cap;
     }
     b->refused[b->n_refused++] = host;
     return 0;

@@ -37,7 +37,7 @@ struct live_batch {
     int64_t running;     // as the workers say
     int64_t outstanding; // claimed, in the ledger
     uint64_t *refused;   // hosts that were refused for `concurrency`, oldest first
-    size_t n_refused;
+    size_t n_refused, cap_refused;
     bool refused_more; // and others, that did not fit
     bool finishing;    // finished in the transaction under way
 

@@ -142,6 +142,7 @@ int notify_refused(struct store *s)
             b->refused_more = false;
             free(b->refused);
             b->refused = NULL;
+            b->cap_refused = 0;
             list_remove(&b->waking);
         }
     }

@@ -86,10 +86,29 @@ static void a_version_that_was_told_is_not_given_again_after_a_rollback(void **s
     table_done(&t);
 }
 
+static void refused_hosts_are_kept_once_and_in_order_up_to_a_bound(void **state)
+{
+    (void)state;
+    struct table t;
+    table_init(&t, 1, 10);
+    struct live_batch *b = live_get(&t.live, &t.db, 1);
+    for (uint64_t i = 0; i < 2 * LIVE_REFUSED_MAX; i++) {
+        assert_false(b->refused_more);
+        assert_int_equal(live_refuse(&t.live, b, 1 + i / 2), 0);
+    }
+    assert_int_equal(b->n_refused, LIVE_REFUSED_MAX);
+    assert_int_equal(b->refused[0], 1);
+    assert_int_equal(b->refused[LIVE_REFUSED_MAX - 1], LIVE_REFUSED_MAX);
+    assert_int_equal(live_refuse(&t.live, b, LIVE_REFUSED_MAX + 1), 0);
+    assert_true(b->refused_more);
+    table_done(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_removed_while_it_ran_is_forgotten_when_its_transfers_have_ended),
+        cmocka_unit_test(refused_hosts_are_kept_once_and_in_order_up_to_a_bound),
         cmocka_unit_test(a_version_that_was_told_is_not_given_again_after_a_rollback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
