@@ -12,6 +12,8 @@
 #include "daemon/fetch/transfer_private.h"
 
 #define WINDOW_MAX ((uint64_t)16 << 20) // of brotli, the largest (RFC 7932)
+// Decoded at once; then others have their turn, since a few bytes may become a gigabyte.
+#define PUMP_MAX ((size_t)4 << 20)
 
 enum flow { FLOW_ON, FLOW_WAIT, FLOW_STOP };
 
@@ -56,12 +58,13 @@ static enum flow begin_decoding(struct transfer *t)
 // Decodes what the decoder holds into the sink.
 static enum flow pump(struct transfer *t)
 {
-    for (;;) {
+    for (size_t n = 0; n < PUMP_MAX;) {
         if (t->piece_n > 0) {
             enum flow flow = put(t, t->piece, t->piece_n);
             if (flow != FLOW_ON) {
                 return flow;
             }
+            n += t->piece_n;
             t->piece_n = 0;
         }
         switch (decoder_pull(t->decoder, &t->piece, &t->piece_n)) {
@@ -76,6 +79,7 @@ static enum flow pump(struct transfer *t)
             return FLOW_STOP;
         }
     }
+    return FLOW_WAIT;
 }
 
 // Takes bytes of the body in; *ret_used of them when it has to wait.

@@ -19,10 +19,12 @@ enum {
     ROW_HOLD,
     ROW_RETRY_DATE,
     ROW_TWO_PLACES,
-    ROW_TWO_CODINGS
+    ROW_TWO_CODINGS,
+    ROW_GROWING
 };
 
 static char large[60000 + 100];
+static char growing[600];
 
 static struct script scripts[] = {
     [ROW_OK] = {BYTES("HTTP/1.1 200 OK\r\n" HI), KEEP, NULL, 0},
@@ -49,6 +51,7 @@ static struct script scripts[] = {
     [ROW_RETRY_DATE] =
         {BYTES("HTTP/1.1 429 Slow\r\nRetry-After: Thu, 31 Dec 2099 23:59:59 GMT\r\n" HI), KEEP,
          NULL, 0},
+    [ROW_GROWING] = {growing, 0, CLOSE, NULL, 0},
     [ROW_TWO_CODINGS] = {BYTES("HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\n"
                                "Content-Length: 20\r\n\r\n"
                                "\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0"),
@@ -60,6 +63,19 @@ static struct script scripts[] = {
 static struct fixture f; // one test at a time
 static struct probe p;
 
+// A zstd frame of 80 blocks that are one byte 131,072 times each (RFC 8878 §3.1.1).
+static size_t make_growing(char *to)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\n\r\n"
+                               "\x28\xb5\x2f\xfd\0\x68";
+    char *end = mempcpy(to, head, sizeof(head) - 1);
+    for (int i = 0; i < 80; i++) {
+        end = mempcpy(end, "\x02\0\x10x", 4);
+    }
+    end = mempcpy(end, "\x01\0\0", 3);
+    return (size_t)(end - to);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -67,6 +83,7 @@ static int set_up(void **state)
     int n = snprintf(large, sizeof(large),
                      "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n%060000d", 7);
     scripts[ROW_LARGE].n = (size_t)n;
+    scripts[ROW_GROWING].n = make_growing(growing);
     return scripted_server_start(&f.server, scripts, sizeof(scripts) / sizeof(scripts[0]));
 }
 
@@ -408,6 +425,41 @@ static void a_decoder_of_two_codings_counts_against_the_byte_budget(void **state
     timer_done(&later);
 }
 
+static struct {
+    struct timer each_ms;
+    size_t bytes, most; // taken in since the loop turned
+} turn;
+
+static void on_turn(void *ctx)
+{
+    (void)ctx;
+    turn.bytes = 0;
+    timer_set_ms(&turn.each_ms, 1);
+}
+
+static bool take_in_turn(void *ctx, size_t n)
+{
+    turn.bytes += n;
+    turn.most = turn.bytes > turn.most ? turn.bytes : turn.most;
+    return fixture_take(ctx, n);
+}
+
+static void others_have_their_turn_while_little_becomes_much(void **state)
+{
+    (void)state;
+    struct err e;
+    assert_int_equal(timer_init(&turn.each_ms, f.loop, on_turn, NULL, &e), 0);
+    timer_set_ms(&turn.each_ms, 1);
+    f.budget.take = take_in_turn;
+    f.options.max_body_bytes = 20 << 20;
+    fetch_expect(ROW_GROWING, TASK_OK, 200);
+    assert_int_equal(p.result.size, 80 * 131072);
+    assert_int_equal(p.body[p.result.size - 1], 'x');
+    assert_in_range(turn.most, 1, (size_t)5 << 20);
+    probe_done(&p);
+    timer_done(&turn.each_ms);
+}
+
 static void on_sent(void *ctx, int64_t sent_ms)
 {
     struct probe *of = ctx;
@@ -468,6 +520,7 @@ int main(void)
         T(new_settings_hold_for_the_next_transfer),
         T(a_transfer_waits_for_the_byte_budget_without_stalling),
         T(a_decoder_of_two_codings_counts_against_the_byte_budget),
+        T(others_have_their_turn_while_little_becomes_much),
         T(who_asks_is_told_that_the_request_left),
         T(an_aborted_transfer_is_silent_and_gives_back_all),
     };
