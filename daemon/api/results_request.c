@@ -99,6 +99,11 @@ int results_request_parse(const struct query *q, const uint8_t id[UUID_SIZE],
     if (cursor_decode_number(&scope, after, &position, e) < 0) {
         return -1;
     }
+    // A cursor can be made by whoever reads how. Beyond these lie the results of other batches.
+    bool before_all = ret->by_index && position == UINT64_MAX;
+    if (position > TASK_INDEX_MAX && !before_all) {
+        return err_set(e, ERR_BAD_REQUEST, "'after' is not a cursor of this list");
+    }
     ret->after = (int64_t)position;
     return 0;
 }

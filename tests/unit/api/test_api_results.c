@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Results, tasks, bodies and hosts, over the wire.
 #include "api_fixture.h"
+#include "daemon/api/cursor.h"
 
 static struct fake *start_with_results(size_t n)
 {
@@ -32,6 +33,24 @@ static struct buf next_page(struct fake *f, const struct buf *page, const char *
     next += strlen("\"next\":\"");
     snprintf(rest, sizeof(rest), "/results?after=%.*s%s", (int)strcspn(next, "\""), next, query);
     return ask(f, batch_head(f, "GET", rest), NULL);
+}
+
+// Whoever reads the source can make a cursor that is whole and leads to other batches' rows.
+static void a_made_cursor_does_not_leave_the_batch(void **state)
+{
+    static const uint64_t positions[] = {TASK_INDEX_MAX, (uint64_t)TASK_INDEX_MAX + 1, INT64_MAX,
+                                         UINT64_MAX - TASK_INDEX_MAX, UINT64_MAX};
+    struct fake *f = start_with_results(3);
+    struct cursor_scope scope = {.kind = CURSOR_BY_SEQ};
+    memcpy(scope.batch, f->batch->now.id, UUID_SIZE);
+    (void)state;
+    for (size_t i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
+        char text[CURSOR_TEXT_SIZE], rest[CURSOR_TEXT_SIZE + 20];
+        cursor_encode_number(&scope, positions[i], text);
+        snprintf(rest, sizeof(rest), "/results?after=%s", text);
+        expect(f, batch_head(f, "GET", rest), NULL, i == 0 ? 200 : 400, NULL);
+    }
+    fake_stop(f);
 }
 
 static void pages_follow_each_other(void **state)
@@ -269,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_follow_each_other),
+        cmocka_unit_test(a_made_cursor_does_not_leave_the_batch),
         cmocka_unit_test(rows_show_what_was_asked_for),
         cmocka_unit_test(bad_queries_are_400),
         cmocka_unit_test(a_page_waits_for_something_new),
