@@ -165,7 +165,11 @@ static int judge_document(struct report *r, struct input *in, FILE *f, struct er
     int rc = 0;
     size_t i;
     const json_t *value;
-    if (!json_is_array(list)) {
+    if (tasks && urls) {
+        list = NULL;
+        rc =
+            err_set(e, ERR_INVALID_BATCH, "%s: a batch has either \"urls\" or \"tasks\"", in->name);
+    } else if (!json_is_array(list)) {
         rc = err_set(e, ERR_INVALID_BATCH,
                      "%s: neither a list nor an object with \"urls\" or \"tasks\"", in->name);
     }

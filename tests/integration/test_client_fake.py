@@ -213,27 +213,6 @@ def test_rejected_submission_lists_lines_and_exits_6(client, api, tmp_path):
     assert done.returncode == OK and "/urls/1" in done.stderr and done.stdout.strip() in api.batches
 
 
-def test_dry_run_judges_here_and_sends_nothing(client, api, tmp_path):
-    (tmp_path / "l").write_text("http://a.example/\n\n# c\nftp://x/\nhttp://b.example/1\nhttp://b.example/2\nnope\n")
-    done = client.run("submit", "-n", tmp_path / "l")
-    assert done.returncode == REJECTED and not api.requests
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [(r[0], r[1], r[2]) for r in rows] == [
-        ("rejected", "4", "unsupported_scheme"), ("rejected", "7", "invalid_url"), ("host", "b.example", "2"),
-        ("host", "a.example", "1")]
-    assert "would be accepted: 3, rejected: 2" in done.stderr and "about 500ms" in done.stderr
-    report = json.loads(client.run("submit", "-n", "--json", tmp_path / "l").stdout)
-    assert report["accepted"] == 3 and report["hosts"] == {"a.example": 1, "b.example": 2}
-    many = client.run("submit", "-n", "--json", "-", stdin="".join(f"http://b.example/{i}\n" for i in range(81))).stdout
-    assert json.loads(many)["estimated_ms"] == 11 * 500
-    assert client.run("submit", "-n", "http://a.example/").returncode == OK
-    done = client.run("submit", "-n", "-", stdin='{"url": "http://a.example/"}\n{"uri": 1}\n{oops\n')
-    assert done.returncode == REJECTED and "bad_json" in done.stdout and "wrong_type" in done.stdout
-    (tmp_path / "odd.ndjson").write_bytes(b'"http://a.example/"\n\xff\xfe\n{"\xff": 1}\n')
-    done = client.run("submit", "-n", "--json", tmp_path / "odd.ndjson")
-    assert done.returncode == REJECTED and json.loads(done.stdout)["rejected"] == 2, done.stderr
-
-
 @pytest.mark.parametrize("knob", ["cut_before", "cut_after"])
 def test_submission_cut_midway_is_sent_again_with_the_same_key(client, api, knob):
     getattr(api, knob).append("POST /v1/batches")
