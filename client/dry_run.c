@@ -286,6 +286,9 @@ static void report_init(struct report *r, struct output *out)
 
 static int report_end(struct report *r, int rc, struct err *e)
 {
+    if (rc == 0 && r->accepted + r->rejected == 0) {
+        rc = err_set(e, ERR_INVALID_BATCH, "a batch must hold at least one URL");
+    }
     if (rc == 0) {
         print_report(r);
     }

@@ -23,6 +23,7 @@ def test_dry_run_judges_here_and_sends_nothing(client, api, tmp_path):
     many = client.run("submit", "-n", "--json", "-", stdin="".join(f"http://b.example/{i}\n" for i in range(81))).stdout
     assert json.loads(many)["estimated_ms"] == 11 * 500
     assert client.run("submit", "-n", "http://a.example/").returncode == OK
+    assert "at least one URL" in client.run("submit", "-n", "-", stdin="# none\n\n").stderr
     done = client.run("submit", "-n", "-", stdin='{"url": "http://a.example/"}\n{"uri": 1}\n{oops\n')
     assert done.returncode == REJECTED and "bad_json" in done.stdout and "wrong_type" in done.stdout
     (tmp_path / "odd.ndjson").write_bytes(b'"http://a.example/"\n\xff\xfe\n{"\xff": 1}\n')
@@ -39,6 +40,8 @@ def test_dry_run_judges_here_and_sends_nothing(client, api, tmp_path):
     ('{"name": "x"}', REJECTED, "neither a list"),
     ('{oops', REJECTED, "line 1 column"),
     ("", REJECTED, "JSON is invalid"),
+    ("[]", REJECTED, "at least one URL"),
+    ('{"urls": []}', REJECTED, "at least one URL"),
 ])
 def test_dry_run_judges_a_document_as_the_daemon_would(client, api, tmp_path, text, status, words):
     (tmp_path / "d.json").write_text(text)
