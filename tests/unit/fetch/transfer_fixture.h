@@ -14,9 +14,14 @@
 #include "daemon/fetch/transfer.h"
 #include "tests/unit/fetch/scripted_server.h"
 
-#define MAX_BODY         100000
-#define FIRST_BYTE_MS    2000
-#define STALL_MS         1500
+#define MAX_BODY 100000
+#ifdef __SANITIZE_THREAD__ // ten times as slow
+#    define FIRST_BYTE_MS 10000
+#    define STALL_MS      6000
+#else
+#    define FIRST_BYTE_MS 2000
+#    define STALL_MS      1500
+#endif
 #define TEST_PATIENCE_MS 30000
 
 struct fixture {
