@@ -270,6 +270,7 @@ def growth(env, record):
                 n = min(mark - recorded, 100000)
                 d.fetch(env.nginx.urls("small", n), env.options.timeout)
                 recorded += n
+            os.sync()  # or the writing back of what was just recorded is measured, too
             cpu = machine.cpu_seconds(d.pid)
             spans = [d.fetch(env.nginx.urls("small", probe), env.options.timeout) for _ in range(GROWTH_PROBES)]
             cpu = (machine.cpu_seconds(d.pid) - cpu) / (probe * GROWTH_PROBES) * 1e6
