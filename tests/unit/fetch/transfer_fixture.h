@@ -14,16 +14,10 @@
 #include "daemon/fetch/transfer.h"
 #include "tests/unit/fetch/scripted_server.h"
 
-#ifdef __SANITIZE_THREAD__
-#    define SLOWER 4 // a server that has ninety answers to give at once needs so much longer
-#else
-#    define SLOWER 1
-#endif
 #define MAX_BODY         100000
-#define FIRST_BYTE_MS    (2000 * SLOWER)
-#define STALL_MS         (1500 * SLOWER)
-#define TOTAL_MS         (20000 * SLOWER)
-#define TEST_PATIENCE_MS (30000 * SLOWER)
+#define FIRST_BYTE_MS    2000
+#define STALL_MS         1500
+#define TEST_PATIENCE_MS 30000
 
 struct fixture {
     struct loop *loop;
@@ -89,7 +83,7 @@ static inline void fixture_new(struct fixture *f, const char *ca_file)
                                   .memory_body = 20000,
                                   .spill_dir = "/tmp"};
     memset(f, 0, sizeof(*f));
-    f->options = (struct task_options){.timeout_ms = TOTAL_MS,
+    f->options = (struct task_options){.timeout_ms = 20000,
                                        .connect_timeout_ms = 5000,
                                        .max_body_bytes = MAX_BODY,
                                        .verify_tls = true};
