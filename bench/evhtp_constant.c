@@ -2,13 +2,14 @@
 // The upper bound of the API: libevhtp as it is, answering every request with the bytes of a file.
 //
 //   bench_evhtp_constant FILE     prints its port on 127.0.0.1; runs until standard input ends
-#include <arpa/inet.h>
 #include <errno.h>
 #include <evhtp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "bench/loopback.h"
 
 enum { ANSWER_MAX = 65536, BACKLOG = 1024 };
 
@@ -31,19 +32,6 @@ static void answer_read(struct answer *a, const char *path)
     }
     a->length = fread(a->bytes, 1, sizeof(a->bytes), f);
     fclose(f);
-}
-
-static int listen_anywhere(unsigned *ret_port)
-{
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(sin);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 || listen(fd, BACKLOG) < 0 ||
-        getsockname(fd, (struct sockaddr *)&sin, &length) < 0) {
-        die("cannot listen");
-    }
-    *ret_port = ntohs(sin.sin_port);
-    return fd;
 }
 
 static void on_request(evhtp_request_t *request, void *arg)
@@ -73,7 +61,10 @@ int main(int argc, char **argv)
     }
     answer_read(&answer, argv[1]);
     unsigned port;
-    int fd = listen_anywhere(&port);
+    int fd = loopback_listen(BACKLOG, &port);
+    if (fd < 0) {
+        die("cannot listen");
+    }
     struct event_base *base = event_base_new();
     evhtp_t *htp = base ? evhtp_new(base, NULL) : NULL;
     struct event *end =

@@ -3,7 +3,6 @@
 // sends all of them the bytes of a file, one send() after another and nothing else.
 //
 //   bench_send_constant FILE     prints its port on 127.0.0.1; runs until standard input ends
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "bench/loopback.h"
 
 enum {
     ANSWER_MAX = 65536,
@@ -58,19 +59,6 @@ static void watch(struct server *s, int fd)
     }
 }
 
-static unsigned listen_anywhere(struct server *s)
-{
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(sin);
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (s->listener < 0 || bind(s->listener, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
-        listen(s->listener, BACKLOG) < 0 ||
-        getsockname(s->listener, (struct sockaddr *)&sin, &length) < 0) {
-        die("cannot listen");
-    }
-    return ntohs(sin.sin_port);
-}
-
 static void answer_all(struct server *s)
 {
     for (size_t i = 0; i < s->n; i++) {
@@ -106,7 +94,11 @@ int main(int argc, char **argv)
     }
     answer_read(&server, argv[1]);
     server.epoll = epoll_create1(EPOLL_CLOEXEC);
-    unsigned port = listen_anywhere(&server);
+    unsigned port;
+    server.listener = loopback_listen(BACKLOG, &port);
+    if (server.listener < 0) {
+        die("cannot listen");
+    }
     watch(&server, server.listener);
     watch(&server, STDIN_FILENO);
     printf("%u\n", port);
