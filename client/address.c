@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TOKEN_MAX 1024 // the daemon takes no longer ones
+#include "common/token.h"
 
 static int use_socket(const char *path, struct address *ret, struct err *e)
 {

@@ -13,9 +13,9 @@
 
 #include "common/hex.h"
 #include "common/plain_file.h"
+#include "common/token.h"
 
 #define HASH_SIZE  32
-#define TOKEN_MAX  1024 // bytes of a token
 #define TOKENS_MAX 1000
 
 struct token {
