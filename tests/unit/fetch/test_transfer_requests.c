@@ -214,6 +214,16 @@ static void a_literal_address_after_a_name_has_no_pins(void **state)
     }
 }
 
+// The task's own fields: names and values of `text`.
+static void use_fields(char text[][2][24], struct header_field *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fields[i] = (struct header_field){text[i][0], text[i][1]};
+    }
+    f.options.headers = fields;
+    f.options.n_headers = n;
+}
+
 static void own_fields_replace_the_usual_ones(void **state)
 {
     (void)state;
@@ -226,11 +236,7 @@ static void own_fields_replace_the_usual_ones(void **state)
                           {"Authorization", "Bearer t"},
                           {"Content-Type", "x/y"}};
     struct header_field fields[sizeof(text) / sizeof(text[0])];
-    for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
-        fields[i] = (struct header_field){text[i][0], text[i][1]};
-    }
-    f.options.headers = fields;
-    f.options.n_headers = sizeof(fields) / sizeof(fields[0]);
+    use_fields(text, fields, sizeof(text) / sizeof(text[0]));
     send_method(METHOD_POST, false);
     expect_sent("X-One: 1\r\nX-Empty:\r\n", true);
     expect_sent("gzip", false);
@@ -260,11 +266,7 @@ static void a_request_that_lost_its_body_says_nothing_of_one(void **state)
                           {"Digest", "sha-256=x"},
                           {"Last-Modified", "today"}};
     struct header_field fields[sizeof(text) / sizeof(text[0])];
-    for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
-        fields[i] = (struct header_field){text[i][0], text[i][1]};
-    }
-    f.options.headers = fields;
-    f.options.n_headers = sizeof(fields) / sizeof(fields[0]);
+    use_fields(text, fields, sizeof(text) / sizeof(text[0]));
     send_method(METHOD_GET, false); // as the task has it
     expect_sent("X-One: 1\r\nContent-Type: x/y\r\n", true);
     f.options.method = METHOD_POST;
