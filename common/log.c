@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: MIT
 // Log lines on standard error, for the journal or for a person. Owns the only mutable globals of
-// the programs: the level and the form of a line. Callable from any thread; never allocates.
+// the programs: the level and the form of a line, and how many are lost. Callable from any thread;
+// never allocates, and never waits for whoever reads: a line that finds no room is lost and
+// counted.
 #include "common/log.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 
 #define TEXT_MAX       2048
-#define LINE_MAX_BYTES (64 + TEXT_MAX * 4 + 1) // prefix, every byte escaped, newline
+#define LINE_MAX_BYTES PIPE_BUF // with its newline; a pipe takes as much in one piece, or not now
 
 static _Atomic int current_level = LOG_LEVEL_INFO;
 static _Atomic bool to_journal;
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER; // between the look for room and its use
+static unsigned long long n_lost;                           // lines since the last one written
 
 static const struct {
     const char *name;
@@ -94,11 +103,16 @@ const char *log_quote(const char *text, char buffer[LOG_VALUE_SIZE])
     return buffer;
 }
 
-static size_t append_escaped(char *line, size_t used, const char *text)
+// Appends as much of `text` as fits, and the newline. What does not fit shows as "...".
+static size_t append_escaped(char line[LINE_MAX_BYTES], size_t used, const char *text)
 {
-    static const char hex[] = "0123456789abcdef";
+    static const char hex[] = "0123456789abcdef", cut[] = "...\n";
     for (const char *p = text; *p; p++) {
         unsigned char c = (unsigned char)*p;
+        if (used + 4 + sizeof(cut) > LINE_MAX_BYTES) {
+            memcpy(line + used, cut, sizeof(cut) - 1);
+            return used + sizeof(cut) - 1;
+        }
         if (c >= 0x20 && c < 0x7f) {
             line[used++] = *p;
             continue;
@@ -108,6 +122,7 @@ static size_t append_escaped(char *line, size_t used, const char *text)
         line[used++] = hex[c >> 4];
         line[used++] = hex[c & 15];
     }
+    line[used++] = '\n';
     return used;
 }
 
@@ -122,6 +137,30 @@ static size_t write_prefix(char *line, size_t size, enum log_level level)
         n = snprintf(line, size, "%s %-5s ", at, level_name(level));
     }
     return n > 0 ? (size_t)n : 0;
+}
+
+// Whether the line is on its way. A socket is told not to wait; a pipe that can be written takes a
+// line in one piece. A log that cannot be written has nowhere to be reported, and nothing is lost
+// that a retry could save.
+static bool write_now(const char *line, size_t n)
+{
+    ssize_t sent = send(STDERR_FILENO, line, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == ENOTSOCK) {
+        struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+        if (poll(&p, 1, 0) == 0) {
+            return false;
+        }
+        sent = write(STDERR_FILENO, line, n);
+    }
+    return sent >= 0 || errno != EAGAIN;
+}
+
+static bool tell_lost(void)
+{
+    char line[LINE_MAX_BYTES], text[96];
+    snprintf(text, sizeof(text), "lines of the log are lost: nobody read them lines=%llu", n_lost);
+    size_t used = append_escaped(line, write_prefix(line, 64, LOG_LEVEL_WARN), text);
+    return write_now(line, used);
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -142,8 +181,10 @@ void log_line(enum log_level level, const char *format, ...)
     }
     char line[LINE_MAX_BYTES];
     size_t used = append_escaped(line, write_prefix(line, 64, level), text);
-    line[used++] = '\n';
-    // A log that cannot be written has nowhere to be reported.
-    ssize_t written = write(STDERR_FILENO, line, used);
-    (void)written;
+    pthread_mutex_lock(&writing);
+    if (n_lost > 0 && tell_lost()) {
+        n_lost = 0;
+    }
+    n_lost += n_lost > 0 || !write_now(line, used);
+    pthread_mutex_unlock(&writing);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Log lines for the journal: "<6>message key=value ..." on standard error. The only mutable global
-// of the programs is here: the level and the destination's form. Callable from any thread; one
-// write(2) per line, so lines never mix.
+// state of the programs is here: the level, the destination's form, and the count of lost lines.
+// Callable from any thread; one write(2) per line, so lines never mix. Nothing waits for a reader
+// that stands still: lines that find no room are lost, and how many is logged when there is room.
 #pragma once
 
 #include <stdbool.h>

@@ -195,7 +195,7 @@ static void on_watchdog(void *ctx)
     struct daemon *d = ctx;
     int64_t silent_ms = clock_monotonic_ms() - port_oldest_beat_ms(d);
     if (silent_ms < d->watchdog_ms / 4) {
-        notify_state("WATCHDOG=1");
+        notify_alive();
     } else {
         log_error("a thread does not turn, the watchdog is not fed silent_ms=%lld",
                   (long long)silent_ms);
@@ -313,7 +313,6 @@ static int start(struct daemon *d, struct err *e)
     mask_signals(SIG_BLOCK);
     raise_descriptor_limit();
     umask(0077); // the database holds bodies, and the tokens that tasks send to origin servers
-    signal(SIGPIPE, SIG_IGN);
     event_set_mem_functions(memory_demand, memory_demand_again, free);
     if (loop_new("main", e, &d->loop) < 0 || mailbox_new(e, &d->inbox) < 0 ||
         loop_serve_mailbox(d->loop, d->inbox, on_message, NULL, d, e) < 0 ||

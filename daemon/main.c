@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // gatherd: reads the command line and the configuration, then runs the daemon.
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,9 +25,25 @@ static int run_once(const struct command_line *line, const struct config *config
     return EXIT_SUCCESS;
 }
 
+// Whoever started this may have closed them. Their numbers would go to the next files and sockets,
+// which log lines would then be written to.
+static int take_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct command_line line;
+    if (take_standard_descriptors() < 0) {
+        return EXIT_FAILURE;
+    }
+    signal(SIGPIPE, SIG_IGN); // also of a log that nobody reads any more
     if (command_line_parse(argc, argv, &line) < 0) {
         return EXIT_USAGE;
     }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 
 #define FIRST_PASSED_FD 3
 
-void notify_state(const char *format, ...)
+static void send_text(const char *text, size_t length, int flags)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -27,23 +28,35 @@ void notify_state(const char *format, ...)
     if (path[0] == '@') {
         address.sun_path[0] = '\0'; // an abstract socket
     }
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return;
+    }
+    const struct timeval patience = {.tv_sec = 1};
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+    if (sendto(fd, text, length, flags | MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0) {
+        log_warn("cannot tell the service manager error=%s", log_value(strerror(errno)));
+    }
+    close(fd);
+}
+
+void notify_state(const char *format, ...)
+{
     char text[512];
     va_list args;
     va_start(args, format);
     int length = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (length <= 0 || (size_t)length >= sizeof(text)) {
-        return;
+    if (length > 0 && (size_t)length < sizeof(text)) {
+        send_text(text, (size_t)length, 0);
     }
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return;
-    }
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-    if (sendto(fd, text, (size_t)length, MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0) {
-        log_warn("cannot tell the service manager error=%s", log_value(strerror(errno)));
-    }
-    close(fd);
+}
+
+void notify_alive(void)
+{
+    static const char text[] = "WATCHDOG=1";
+    send_text(text, sizeof(text) - 1, MSG_DONTWAIT);
 }
 
 // A decimal number in the environment, or -1.

@@ -7,8 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Sends STATE ("READY=1", "STOPPING=1\nSTATUS=..."); nothing if there is no service manager.
+// Sends STATE ("READY=1", "STOPPING=1\nSTATUS=..."); nothing if there is no service manager. Waits
+// for a manager that does not read for a second at most.
 void notify_state(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// Sends WATCHDOG=1 without waiting: what finds no room is sent again in time.
+void notify_alive(void);
 
 // How often the manager wants WATCHDOG=1, in ms; 0: no watchdog for this process.
 int64_t notify_watchdog_ms(void);

@@ -296,6 +296,48 @@ def test_a_wrong_configuration_is_an_error_in_the_journal(service):
     assert code == 78 and log.startswith(f"<3>{daemon.config}:")
 
 
+# -- what else it may be started with ----------------------------------------------------------------------
+
+def start_with(daemon, redirections="", **more):
+    """Starts it by hand, since harness.Daemon gives it a log that is always written."""
+    daemon.write_config()
+    daemon.process = subprocess.Popen(["bash", "-c", f'exec "$@" {redirections}', "bash", program("GATHERD_BIN"),
+                                       "--config", daemon.config], **more)
+    eventually(daemon._is_ready, harness.READY_S, what="readiness of gatherd")
+    return daemon
+
+
+def test_closed_standard_descriptors_are_not_given_to_other_files(service):
+    daemon = start_with(service({"log": {"level": "debug"}}), "<&- >&- 2>&-")
+    assert [os.readlink(f"/proc/{daemon.process.pid}/fd/{n}") for n in range(3)] == ["/dev/null"] * 3
+
+
+def test_a_log_that_nobody_reads_holds_up_nothing(service, origin, host):
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    daemon = start_with(service({"log": {"level": "debug"}}), stderr=writer)
+    os.close(writer)
+    daemon.api.run([origin.url("/ok", host)])
+    os.close(reader)  # and one that nobody can read any more
+    daemon.api.run([origin.url("/ok", host)])
+
+
+def test_a_service_manager_that_does_not_read_holds_up_nothing(service, manager):
+    with contextlib.suppress(BlockingIOError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        while True:
+            other.sendto(b"X=1", manager.path)
+    daemon = service(env={**manager.env, "WATCHDOG_USEC": "30000"}).start()
+    for _ in range(20):
+        begin = time.monotonic()
+        assert daemon.api.get("/readyz").status == 200
+        assert time.monotonic() - begin < 1
+
+
 # -- units ---------------------------------------------------------------------------------------------
 
 def builtin_ranges():

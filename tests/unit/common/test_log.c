@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +147,49 @@ static void long_lines_are_cut(void **state)
     assert_string_equal(text + strlen(text) - 4, "...\n");
 }
 
+// A reader that stands still must not hold up whoever logs; what is lost is told when it goes on.
+static void a_full_pipe_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    log_init(LOG_LEVEL_INFO);
+    alarm(20); // else a line that waits would wait for ever
+    for (int i = 0; i < 20000; i++) {
+        log_info("line=%d", i);
+    }
+    char drained[65536];
+    assert_true(read(f->pipe[0], drained, sizeof(drained)) > 0);
+    log_info("again");
+    alarm(0);
+    const char *text = logged(f);
+    const char *lost = strstr(text, " warn  lines of the log are lost: nobody read them lines=");
+    assert_non_null(lost);
+    assert_true(strtol(strstr(lost, "lines=") + strlen("lines="), NULL, 10) > 10000);
+    assert_non_null(strstr(lost, " info  again\n"));
+}
+
+// The journal reads from a socket.
+static void a_full_socket_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    dup2(pair[1], STDERR_FILENO);
+    log_init(LOG_LEVEL_INFO);
+    alarm(20);
+    for (int i = 0; i < 20000; i++) {
+        log_info("line=%d", i);
+    }
+    alarm(0);
+    while (recv(pair[0], f->text, sizeof(f->text), MSG_DONTWAIT) > 0) {}
+    log_info("again");
+    ssize_t n = recv(pair[0], f->text, sizeof(f->text) - 1, MSG_DONTWAIT);
+    assert_true(n > 0);
+    f->text[n] = '\0';
+    assert_non_null(strstr(f->text, "lines of the log are lost"));
+    close(pair[0]);
+    close(pair[1]);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -157,6 +201,8 @@ int main(void)
         TEST(one_call_is_one_line),
         TEST(long_lines_are_cut),
         TEST(quotes_values),
+        TEST(a_full_pipe_is_not_waited_for),
+        TEST(a_full_socket_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
