@@ -3,6 +3,7 @@
 // nothing: caching, joining and vetting are the resolver's. Loop's thread only.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -18,15 +19,20 @@ struct dns_channel_settings {
     int tries;
 };
 
-// `answer` is the callee's; NULL without memory. May be called from inside dns_channel_ask
-// (/etc/hosts).
-typedef void dns_channel_fn(void *ctx, struct dns_answer *answer);
+struct dns_asker {
+    // `answer` is the callee's; NULL without memory. May be called from inside dns_channel_ask
+    // (/etc/hosts). Called once.
+    void (*fn)(void *ctx, struct dns_answer *answer);
+    // Whether these IPv4 addresses are of use, so that IPv6 ones that are late are not waited for.
+    bool (*suffices)(void *ctx, const struct dns_answer *four);
+    void *ctx;
+};
 
 int dns_channel_new(struct loop *loop, const struct dns_channel_settings *s, struct err *e,
                     struct dns_channel **ret);
 void dns_channel_free(struct dns_channel **c); // questions under way end without a call
 
 // Asks /etc/hosts, then the servers, for the addresses of `name`, which is taken as fully
-// qualified: no search domain is appended, since a URL must mean the same on every machine. -1
-// without memory.
-int dns_channel_ask(struct dns_channel *c, const char *name, dns_channel_fn *fn, void *ctx);
+// qualified: no search domain is appended, since a URL must mean the same on every machine. `asker`
+// is copied. -1 without memory.
+int dns_channel_ask(struct dns_channel *c, const char *name, const struct dns_asker *asker);

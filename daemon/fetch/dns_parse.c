@@ -4,8 +4,8 @@
 
 #include <ares.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
+
+#include "daemon/fetch/dns_address.h"
 
 struct dns_answer *dns_answer_new(size_t n)
 {
@@ -26,25 +26,6 @@ static enum task_error error_of(int status)
     case ARES_ENONAME: return TASK_DNS_NOT_FOUND;
     default: return TASK_DNS_TEMPORARY;
     }
-}
-
-static bool address_of(const struct sockaddr *sa, struct in6_addr *ret)
-{
-    if (sa && sa->sa_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        memcpy(&in6, sa, sizeof in6);
-        *ret = in6.sin6_addr;
-        return true;
-    }
-    if (sa && sa->sa_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, sa, sizeof in);
-        memset(ret, 0, sizeof *ret);
-        ret->s6_addr[10] = ret->s6_addr[11] = 0xff;
-        memcpy(&ret->s6_addr[12], &in.sin_addr, 4);
-        return true;
-    }
-    return false;
 }
 
 static void shorten(int64_t *ttl_ms, int seconds)
@@ -84,7 +65,7 @@ struct dns_answer *dns_parse(int status, const struct ares_addrinfo *ai)
         return a;
     }
     for (const struct ares_addrinfo_node *n = ai->nodes; n && a->n < most; n = n->ai_next) {
-        if (address_of(n->ai_addr, &a->v[a->n])) {
+        if (dns_address_from_sockaddr(n->ai_addr, &a->v[a->n])) {
             a->n++;
         }
     }

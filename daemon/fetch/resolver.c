@@ -12,8 +12,10 @@
 
 #include "common/clock.h"
 #include "common/list.h"
+#include "daemon/fetch/dns_address.h"
 #include "daemon/fetch/dns_cache.h"
 #include "daemon/fetch/dns_channel.h"
+#include "daemon/fetch/dns_merge.h"
 #include "daemon/fetch/table.h"
 
 // Questions that are younger than the time a server has to answer. Each is two packets, and Linux
@@ -52,19 +54,6 @@ struct resolver {
     int64_t timeout_ms, min_ttl_ms, max_ttl_ms, negative_ttl_ms;
 };
 
-static void to_sockaddr(const struct in6_addr *a, struct sockaddr_storage *ret)
-{
-    memset(ret, 0, sizeof *ret);
-    if (IN6_IS_ADDR_V4MAPPED(a)) {
-        struct sockaddr_in in = {.sin_family = AF_INET};
-        memcpy(&in.sin_addr, &a->s6_addr[12], 4);
-        memcpy(ret, &in, sizeof in);
-    } else {
-        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = *a};
-        memcpy(ret, &in6, sizeof in6);
-    }
-}
-
 static void vet(const struct dns_answer *a, const struct address_policy *policy,
                 struct resolved *ret)
 {
@@ -73,7 +62,7 @@ static void vet(const struct dns_answer *a, const struct address_policy *policy,
     ret->n = 0;
     for (size_t i = 0; i < a->n && ret->n < RESOLVER_MAX_ADDRESSES; i++) {
         if (address_policy_allows(policy, &a->v[i])) {
-            to_sockaddr(&a->v[i], &ret->addresses[ret->n++]);
+            dns_address_to_sockaddr(&a->v[i], 0, &ret->addresses[ret->n++]);
         }
     }
     if (ret->error == TASK_OK && ret->n == 0) {
@@ -127,6 +116,9 @@ static void remember(struct resolver *r, const char *name, struct dns_answer *an
     } else if (ttl_ms > r->max_ttl_ms) {
         ttl_ms = r->max_ttl_ms;
     }
+    if (answer->incomplete && ttl_ms > r->negative_ttl_ms) {
+        ttl_ms = r->negative_ttl_ms; // half of it says that there is none
+    }
     dns_cache_put(r->cache, name, answer, clock_monotonic_ms() + ttl_ms);
 }
 
@@ -158,6 +150,22 @@ static void on_answer(void *ctx, struct dns_answer *answer)
     free(q);
 }
 
+// Not to a machine that has IPv6 alone, where the other answer is the one that counts; nor if none
+// may be reached, which is said only of all addresses.
+static bool on_ipv4(void *ctx, const struct dns_answer *four)
+{
+    struct query *q = ctx;
+    list_for_each (it, &q->waiting) {
+        const struct resolver_lookup *l = list_entry(it, struct resolver_lookup, link);
+        for (size_t i = 0; i < four->n; i++) {
+            if (address_policy_allows(l->policy, &four->v[i])) {
+                return dns_has_route(&four->v[i]);
+            }
+        }
+    }
+    return false;
+}
+
 static struct query *query_new(struct resolver *r, const char *name)
 {
     size_t size = strlen(name) + 1;
@@ -184,7 +192,8 @@ static void ask(struct query *q, int64_t now_ms)
     q->young = true;
     r->n_young++;
     list_push_back(&r->young, &q->link);
-    if (dns_channel_ask(r->channel, q->name, on_answer, q) < 0) {
+    struct dns_asker asker = {.fn = on_answer, .suffices = on_ipv4, .ctx = q};
+    if (dns_channel_ask(r->channel, q->name, &asker) < 0) {
         on_answer(q, NULL);
     }
 }

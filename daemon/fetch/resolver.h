@@ -30,7 +30,7 @@ struct resolved {
     enum task_error error; // TASK_OK, dns_not_found, dns_temporary, blocked_address (there were
                            // addresses, none allowed)
     struct sockaddr_storage
-        addresses[8]; // port 0; order of preference (RFC 6724 as c-ares sorts), at most 8 of many
+        addresses[8]; // port 0; order of preference (dns_merge.h), at most 8 of many
     size_t n;
     bool
         local_shortage; // with dns_temporary: could not ask, for want of descriptors or memory here

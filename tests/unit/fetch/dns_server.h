@@ -6,6 +6,9 @@
 //   servfail.test    SERVFAIL                           refused.test     REFUSED
 //   silent*.test     nothing                            loop.test        a CNAME to itself
 //   six.test         2001:4860:4860::8888               late.test        one address, held back
+//   both.test        8.8.8.8, 2001:4860:4860::8888      deaf6.test       8.8.8.8; AAAA: nothing
+//   broken4.test     A: SERVFAIL; AAAA: none            broken6.test     A: none; AAAA: SERVFAIL
+//   late6.test       10.0.0.1; AAAA: as six.test, held back
 //   every other      NXDOMAIN
 // A name without records of the asked type is answered with none.
 #pragma once
@@ -40,7 +43,8 @@ struct dns_server {
     } asked[DNS_MAX_ASKED];
     struct dns_question held[8];
     size_t n_held;
-    unsigned n_asked; // for IPv4 addresses, of whatever name
+    unsigned n_asked;   // for IPv4 addresses, of whatever name
+    unsigned n_packets; // for whatever
 };
 
 static int dns_read_question(struct dns_question *q, size_t n)
@@ -104,10 +108,35 @@ static void dns_add_many(struct dns_reply *r, long n)
     }
 }
 
-// The rcode; -1: no answer at all.
+#define DNS_SIX "2001:4860:4860::8888"
+
+// Adds an address if there is one. The rcode; -1: no answer at all.
+static int dns_play(struct dns_reply *r, unsigned type, const char *play)
+{
+    struct in6_addr data;
+    if (strcmp(play, "silent") == 0) {
+        return -1;
+    }
+    if (strcmp(play, "servfail") == 0) {
+        return 2;
+    }
+    if (*play) {
+        inet_pton(type == DNS_TYPE_A ? AF_INET : AF_INET6, play, &data);
+        dns_add(r, type, 60, &data, type == DNS_TYPE_A ? 4 : 16);
+    }
+    return 0;
+}
+
 static int dns_answer_for(const struct dns_question *q, struct dns_reply *r)
 {
     static const char *const known[] = {"ttl1.test", "mixed.test", "private.test", "late.test"};
+    static const struct {
+        const char *name, *four, *six;
+    } pairs[] = {
+        {"six.test", "", DNS_SIX},           {"both.test", "8.8.8.8", DNS_SIX},
+        {"deaf6.test", "8.8.8.8", "silent"}, {"broken4.test", "servfail", ""},
+        {"broken6.test", "", "servfail"},    {"late6.test", "10.0.0.1", DNS_SIX},
+    };
     bool a = q->type == DNS_TYPE_A;
     if (strcmp(q->name, "servfail.test") == 0) {
         return 2;
@@ -122,13 +151,10 @@ static int dns_answer_for(const struct dns_question *q, struct dns_reply *r)
         dns_add(r, DNS_TYPE_CNAME, 60, "\xc0\x0c", 2);
         return 0;
     }
-    if (strcmp(q->name, "six.test") == 0) {
-        struct in6_addr six;
-        inet_pton(AF_INET6, "2001:4860:4860::8888", &six);
-        if (!a) {
-            dns_add(r, DNS_TYPE_AAAA, 60, &six, 16);
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (strcmp(q->name, pairs[i].name) == 0) {
+            return dns_play(r, q->type, a ? pairs[i].four : pairs[i].six);
         }
-        return 0;
     }
     if (strncmp(q->name, "a-", 2) == 0) {
         dns_add_many(r, a ? strtol(q->name + 2, NULL, 10) : 0);
@@ -190,11 +216,14 @@ static void dns_on_packet(evutil_socket_t fd, short what, void *ctx)
     if (n < 17 || dns_read_question(&q, (size_t)n) < 0) {
         return;
     }
+    s->n_packets++;
     if (q.type == DNS_TYPE_A) {
         s->n_asked++;
         dns_count(s, q.name);
     }
-    if (strcmp(q.name, "late.test") == 0 && s->n_held < 8) {
+    bool late = strcmp(q.name, "late.test") == 0 ||
+                (strcmp(q.name, "late6.test") == 0 && q.type == DNS_TYPE_AAAA);
+    if (late && s->n_held < 8) {
         s->held[s->n_held++] = q;
         return;
     }

@@ -145,7 +145,8 @@ static void each_failure_has_its_name(void **state)
         {"silent.test", TASK_DNS_TEMPORARY},       {"private.test", TASK_BLOCKED_ADDRESS},
         {"127.0.0.1", TASK_BLOCKED_ADDRESS},       {"::1", TASK_BLOCKED_ADDRESS},
         {"::ffff:10.0.0.1", TASK_BLOCKED_ADDRESS}, {"8.8.8.8", TASK_OK},
-        {"2001:4860:4860::8888", TASK_OK},
+        {"2001:4860:4860::8888", TASK_OK},         {"broken4.test", TASK_DNS_TEMPORARY},
+        {"broken6.test", TASK_DNS_TEMPORARY},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct resolved r = resolve(f, rows[i].name);
@@ -155,6 +156,50 @@ static void each_failure_has_its_name(void **state)
         assert_false(r.local_shortage);
         assert_int_equal(r.error == TASK_OK ? 1 : 0, r.n);
     }
+}
+
+static void addresses_of_both_families_are_given(void **state)
+{
+    struct resolved r = resolve(*state, "both.test");
+    assert_int_equal(TASK_OK, r.error);
+    assert_int_equal(2, r.n);
+    assert_int_not_equal(r.addresses[0].ss_family, r.addresses[1].ss_family);
+}
+
+static void a_question_for_ipv6_that_nobody_answers_delays_no_ipv4(void **state)
+{
+    struct fixture *f = *state;
+    resolver_free(&f->resolver);
+    start_resolver(f, 60000); // far more than this test waits
+    struct resolved r = resolve(f, "deaf6.test");
+    assert_int_equal(TASK_OK, r.error);
+    assert_int_equal(1, r.n);
+    assert_ipv4(&r.addresses[0], "8.8.8.8");
+}
+
+static void an_answer_for_one_family_alone_is_remembered_shortly(void **state)
+{
+    struct fixture *f = *state;
+    resolve(f, "deaf6.test");
+    resolve(f, "deaf6.test");
+    assert_int_equal(1, dns_server_asked(f->server, "deaf6.test"));
+    turn(f, 320);
+    resolve(f, "deaf6.test");
+    assert_int_equal(2, dns_server_asked(f->server, "deaf6.test"));
+}
+
+static void that_no_address_is_allowed_is_said_only_when_all_are_known(void **state)
+{
+    struct fixture *f = *state;
+    struct answer a = {.n = 0};
+    ask(f, "late6.test", &a);
+    turn(f, 100);
+    assert_int_equal(0, a.n);
+    dns_server_release(f->server);
+    wait_for(f, &a, 1);
+    assert_int_equal(TASK_OK, a.r.error);
+    assert_int_equal(1, a.r.n);
+    assert_int_equal(AF_INET6, a.r.addresses[0].ss_family);
 }
 
 static void a_circle_of_aliases_ends(void **state)
@@ -305,7 +350,7 @@ static void the_hosts_file_is_read(void **state)
     struct fixture *f = *state;
     struct resolved r = resolve(f, "localhost");
     assert_int_equal(TASK_BLOCKED_ADDRESS, r.error);
-    assert_int_equal(0, dns_server_asked(f->server, "localhost"));
+    assert_int_equal(0, f->server->n_packets); // not even for a family that is not in the file
 }
 
 // Leaves no descriptor free, or gives back what it took.
@@ -367,6 +412,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(names_have_addresses),
         WITH_FIXTURE(each_failure_has_its_name),
+        WITH_FIXTURE(addresses_of_both_families_are_given),
+        WITH_FIXTURE(a_question_for_ipv6_that_nobody_answers_delays_no_ipv4),
+        WITH_FIXTURE(an_answer_for_one_family_alone_is_remembered_shortly),
+        WITH_FIXTURE(that_no_address_is_allowed_is_said_only_when_all_are_known),
         WITH_FIXTURE(a_circle_of_aliases_ends),
         WITH_FIXTURE(only_allowed_addresses_are_given),
         WITH_FIXTURE(of_many_addresses_the_first_few_are_given),
