@@ -190,7 +190,10 @@ static int give_in_states(struct giving *g, unsigned states)
 {
     size_t n = 0;
     int64_t *ids = calloc((size_t)g->q->limit * N_STATES + 1, sizeof(*ids));
-    int step = ids ? 1 : db_fail(&g->r->db, SQLITE_NOMEM);
+    if (!ids) {
+        return db_fail(&g->r->db, SQLITE_NOMEM);
+    }
+    int step = 1;
     for (int state = FIRST_STATE; step >= 0 && state <= LAST_STATE; state++) {
         if (states >> state & 1U) {
             step = find(g->r, g->q, state, ids, &n);
