@@ -116,6 +116,18 @@ static int forget_batches(struct store *s)
     return n < 0 ? -1 : 0;
 }
 
+// Times that come again are due again: what was told by the old clock says nothing of what has been
+// stored since. Without this a batch would wait for ever for a `not_before` of the last second.
+static void untell(struct store *s)
+{
+    struct background *b = &s->back;
+    if (s->now_at < b->retries_told_at || s->now_at < b->starts_told_at) {
+        b->retries_told_at = s->now_at < b->retries_told_at ? s->now_at : b->retries_told_at;
+        b->starts_told_at = s->now_at < b->starts_told_at ? s->now_at : b->starts_told_at;
+        s->wake_at = s->now_at;
+    }
+}
+
 void timers_look_at_clock(struct store *s)
 {
     uint64_t fired;
@@ -128,6 +140,7 @@ void timers_look_at_clock(struct store *s)
         s->back.set_back_ms += s->clock_ms - ahead_ms;
     }
     s->clock_ms = ahead_ms;
+    untell(s);
 }
 
 // A retry or a blocked host waits for a while, not for a date: when the clock is set back by a day
@@ -144,8 +157,6 @@ static int follow_clock(struct store *s)
     log_warn("the clock was set back: waiting retries move with it ms=%lld",
              (long long)s->back.set_back_ms);
     s->back.set_back_ms = 0;
-    s->back.retries_told_at = s->now_at;
-    s->back.starts_told_at = s->now_at;
     return 0;
 }
 
