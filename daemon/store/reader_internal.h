@@ -6,6 +6,10 @@
 #include "daemon/store/reader.h"
 #include "daemon/store/sqlite_db.h"
 
+// The result of task ?1, by the index result_input. An equality would be put into the other terms,
+// which then fit no index.
+#define RESULT_OF_TASK "task >> 24 = ?1 >> 24 AND state IN (2, 3, 4, 5) AND task BETWEEN ?1 AND ?1"
+
 struct reader {
     struct db db;
     struct statements batch_sql, result_sql, task_sql;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Results as pages. Those of some states, in order of seq, are found in the index of states first,
-// and then each row is read: a rare state in a batch of a million costs as little as a common one.
-// On the API's thread.
+// Results as pages. All of them in order of seq are one walk; others are found in the indexes of
+// states first, and then each row is read: a rare state in a batch of a million costs as little as
+// a common one. On the API's thread.
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,16 +33,15 @@ enum {
 static const char *const sql[SQL__N] = {
     [SQL_BY_SEQ] = "SELECT " ROW_COLUMNS " FROM result r CROSS JOIN task t ON t.id = r.task"
                    " WHERE r.id > ? AND r.id < ? ORDER BY r.id LIMIT ?",
-    [SQL_BY_STATE] = "SELECT id FROM result INDEXED BY result_state WHERE state = ?4 AND id > ?1"
-                     " AND id < ?2 ORDER BY id LIMIT ?3",
-    [SQL_BY_INDEX] = "SELECT " ROW_COLUMNS " FROM result r INDEXED BY result_task"
-                     " CROSS JOIN task t ON t.id = r.task WHERE r.task > ? AND r.task < ?"
-                     " AND (? >> r.state) & 1 ORDER BY r.task LIMIT ?",
+    [SQL_BY_STATE] = "SELECT id, id FROM result INDEXED BY result_state WHERE state = ?4"
+                     " AND id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+    [SQL_BY_INDEX] = "SELECT task, id FROM result INDEXED BY result_input WHERE task >> 24 ="
+                     " (?2 >> 24) - 1 AND state = ?4 AND task > ?1 ORDER BY task LIMIT ?3",
     [SQL_ROW] = "SELECT " ROW_COLUMNS " FROM result r JOIN task t ON t.id = r.task WHERE r.id = ?",
     // Apart from SQL_ROW, which may be open: a callback of reader_results may ask for a task.
     [SQL_TASK_ROW] =
         "SELECT " ROW_COLUMNS " FROM result r JOIN task t ON t.id = r.task WHERE r.id = ?",
-    [SQL_TASK_RESULT] = "SELECT id FROM result INDEXED BY result_task WHERE task = ?",
+    [SQL_TASK_RESULT] = "SELECT id FROM result INDEXED BY result_input WHERE " RESULT_OF_TASK,
     [SQL_PARTS] = "SELECT data FROM body WHERE id >= ? AND id < ? ORDER BY id",
 };
 
@@ -147,15 +146,6 @@ static int give_all(struct giving *g, sqlite3_stmt *st)
     return db_end(&g->r->db, st) < 0 || step < 0 ? -1 : go_on;
 }
 
-static int give_by_index(struct giving *g, unsigned states)
-{
-    const struct results_query *q = g->q;
-    sqlite3_stmt *st = g->r->result_sql.v[SQL_BY_INDEX];
-    db_bind(st, "iiii", (int64_t)task_key(q->batch, 0) + q->after,
-            (int64_t)task_key(q->batch + 1, 0), (int64_t)states, (int64_t)q->limit);
-    return give_all(g, st);
-}
-
 static int give_by_seq(struct giving *g)
 {
     const struct results_query *q = g->q;
@@ -165,23 +155,27 @@ static int give_by_seq(struct giving *g)
     return give_all(g, st);
 }
 
-static int compare_ids(const void *a, const void *b)
+// A result that is to be given, and where it stands in the order asked for.
+struct place {
+    int64_t key, id;
+};
+
+static int compare_places(const void *a, const void *b)
 {
-    int64_t x, y;
-    memcpy(&x, a, sizeof(x));
-    memcpy(&y, b, sizeof(y));
-    return x < y ? -1 : x > y;
+    const struct place *x = a, *y = b;
+    return x->key < y->key ? -1 : x->key > y->key;
 }
 
-// Adds the first results in one state to ids[*n].
-static int find(struct reader *r, const struct results_query *q, int state, int64_t *ids, size_t *n)
+// Adds the first results in one state to v[*n].
+static int find(struct reader *r, const struct results_query *q, int state, struct place *v,
+                size_t *n)
 {
-    sqlite3_stmt *st = r->result_sql.v[SQL_BY_STATE];
+    sqlite3_stmt *st = r->result_sql.v[q->by_index ? SQL_BY_INDEX : SQL_BY_STATE];
     db_bind(st, "iiii", (int64_t)task_key(q->batch, 0) + q->after,
             (int64_t)task_key(q->batch + 1, 0), (int64_t)q->limit, (int64_t)state);
     int step;
     while ((step = db_step(&r->db, st)) == 1) {
-        ids[(*n)++] = db_int(st, 0);
+        v[(*n)++] = (struct place){.key = db_int(st, 0), .id = db_int(st, 1)};
     }
     return step;
 }
@@ -189,27 +183,27 @@ static int find(struct reader *r, const struct results_query *q, int state, int6
 static int give_in_states(struct giving *g, unsigned states)
 {
     size_t n = 0;
-    int64_t *ids = calloc((size_t)g->q->limit * N_STATES + 1, sizeof(*ids));
-    if (!ids) {
+    struct place *v = calloc((size_t)g->q->limit * N_STATES + 1, sizeof(*v));
+    if (!v) {
         return db_fail(&g->r->db, SQLITE_NOMEM);
     }
     int step = 1;
     for (int state = FIRST_STATE; step >= 0 && state <= LAST_STATE; state++) {
         if (states >> state & 1U) {
-            step = find(g->r, g->q, state, ids, &n);
+            step = find(g->r, g->q, state, v, &n);
         }
     }
     if (step >= 0) {
-        qsort(ids, n, sizeof(*ids), compare_ids);
+        qsort(v, n, sizeof(*v), compare_places);
         n = n > g->q->limit ? g->q->limit : n;
         step = 1;
     }
     for (size_t i = 0; step == 1 && i < n; i++) {
         sqlite3_stmt *st = g->r->result_sql.v[SQL_ROW];
-        db_bind(st, "i", ids[i]);
+        db_bind(st, "i", v[i].id);
         step = give_all(g, st); // none if it was deleted meanwhile
     }
-    free(ids);
+    free(v);
     return step;
 }
 
@@ -220,9 +214,7 @@ int reader_results(struct reader *r, const struct results_query *q, result_row_f
                    1U << TASK_STATE_EXPIRED;
     unsigned states = q->states == 0 ? all : q->states & all;
     struct giving g = {.r = r, .q = q, .fn = fn, .ctx = ctx, .body = BUF_INIT(SIZE_MAX / 2)};
-    int step = q->by_index     ? give_by_index(&g, states)
-               : states == all ? give_by_seq(&g)
-                               : give_in_states(&g, states);
+    int step = !q->by_index && states == all ? give_by_seq(&g) : give_in_states(&g, states);
     buf_done(&g.body);
     return step < 0 ? reader_fail(r, e) : g.n;
 }

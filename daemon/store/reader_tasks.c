@@ -20,9 +20,10 @@ static const char *const sql[SQL__N] = {
         " connect_ms, tls_ms, first_byte_ms, total_ms, message, remote_ip FROM attempt"
         " WHERE task = ?1 UNION ALL SELECT attempts, started_at, finished_at, status,"
         " error, queued_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, message,"
-        " remote_ip FROM result INDEXED BY result_task WHERE task = ?1 AND state < 4"
-        " AND attempts > 0 ORDER BY 1",
-    [SQL_BODY] = "SELECT body, size, has_body FROM result INDEXED BY result_task WHERE task = ?",
+        " remote_ip FROM result INDEXED BY result_input WHERE " RESULT_OF_TASK
+        " AND state < 4 AND attempts > 0 ORDER BY 1",
+    [SQL_BODY] =
+        "SELECT body, size, has_body FROM result INDEXED BY result_input WHERE " RESULT_OF_TASK,
     [SQL_PART] = "SELECT data FROM body WHERE id = ?",
 };
 

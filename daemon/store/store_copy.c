@@ -7,15 +7,14 @@
 
 #include "daemon/store/store_internal.h"
 
-#define PIECE 500  // tasks in one step
-#define LOOK  4000 // results looked at in one step
+#define PIECE    500 // tasks in one step
+#define N_STATES 3   // that a task to be tried again may be in
 
 enum { SQL_RESULTS, SQL_TASK, SQL__N };
 
 static const char *const sql[SQL__N] = {
-    [SQL_RESULTS] =
-        "SELECT task, state FROM result INDEXED BY result_task WHERE task >= ? AND task < ?"
-        " ORDER BY task",
+    [SQL_RESULTS] = "SELECT task FROM result INDEXED BY result_input WHERE task >> 24 = ?1"
+                    " AND state = ?2 AND task >= ?3 ORDER BY task LIMIT ?4",
     [SQL_TASK] = "SELECT t.host, t.url, t.ext_id, t.metadata, t.spec FROM task t WHERE t.id = ?",
 };
 
@@ -119,21 +118,40 @@ static int copy_task(struct store *s, struct copy_job *job, struct live_batch *b
     return db_end(&s->db, st) < 0 ? -1 : r;
 }
 
+static int compare(const void *a, const void *b)
+{
+    int64_t x, y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x < y ? -1 : x > y;
+}
+
 // The tasks of the next piece: their number, or -1. *ret_done: those were the last.
-static int choose(struct store *s, struct copy_job *job, int64_t tasks[PIECE], bool *ret_done)
+static int choose(struct store *s, struct copy_job *job, int64_t tasks[N_STATES * PIECE],
+                  bool *ret_done)
 {
     sqlite3_stmt *st = s->copy_sql.v[SQL_RESULTS];
-    db_bind(st, "ii", job->now.next_task, batch_range_end(job->source));
-    int n = 0, r = 1;
-    for (int looked = 0; n < PIECE && looked < LOOK && (r = db_step(&s->db, st)) == 1; looked++) {
-        job->now.next_task = db_int(st, 0) + 1;
-        if (job->states & 1U << db_int(st, 1)) {
+    int n = 0, r = 0;
+    for (int state = TASK_FAILED; r == 0 && state < TASK_FAILED + N_STATES; state++) {
+        if (!(job->states & 1U << state)) {
+            continue;
+        }
+        db_bind(st, "iiii", (int64_t)job->source, (int64_t)state, job->now.next_task,
+                (int64_t)PIECE);
+        while ((r = db_step(&s->db, st)) == 1) {
             tasks[n++] = db_int(st, 0);
         }
     }
-    db_reset(st);
-    *ret_done = r == 0;
-    return r < 0 ? -1 : n;
+    if (r < 0) {
+        return -1;
+    }
+    qsort(tasks, (size_t)n, sizeof(*tasks), compare);
+    *ret_done = n < PIECE;
+    n = n < PIECE ? n : PIECE;
+    if (n > 0) {
+        job->now.next_task = tasks[n - 1] + 1;
+    }
+    return n;
 }
 
 static void refuse(struct store *s, struct copy_job *job, enum err_code code, const char *text)
@@ -188,7 +206,7 @@ int copy_step(struct store *s)
         job->now.end = COPY_ANSWERED; // it was answered when it failed
         return discard(s, job);
     }
-    int64_t tasks[PIECE];
+    int64_t tasks[N_STATES * PIECE];
     bool done;
     struct err why;
     int n = choose(s, job, tasks, &done);
@@ -206,10 +224,9 @@ int copy_step(struct store *s)
         refuse(s, job, ERR_CONFLICT, "the batch has no task in such a state");
         return 0;
     }
-    struct live_batch *b =
-        job->now.batch == 0 ? NULL : live_require(&s->live, &s->db, job->now.batch);
+    struct live_batch *b = live_require(&s->live, &s->db, job->now.batch);
     if (b == NULL) {
-        return job->now.batch == 0 ? 0 : -1; // a piece without a match
+        return -1;
     }
     for (int i = 0; i < n; i++) {
         if (copy_task(s, job, b, tasks[i]) < 0) {

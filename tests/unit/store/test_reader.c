@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The reader: pages of results in both orders, filters, bodies within a page, lists of batches and
 // hosts.
+#include <sqlite3.h>
+
+#include "daemon/store/reader_internal.h"
 #include "fixture.h"
 
 struct page {
@@ -106,6 +109,56 @@ static void states_filter_in_both_orders(void **state)
     assert_int_equal(read_page(f, &q).n, 0);
     q.states = 1U << TASK_QUEUED;
     assert_int_equal(read_page(f, &q).n, 0);
+}
+
+// Makes 50,000 results of batch 7 by hand: all succeeded but the first and the last.
+static void insert_many(const struct fixture *f)
+{
+    static const char sql[] =
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT 50000)"
+        " INSERT INTO task (id, host, url) SELECT 7 << 24 | i, 1, 'http://a.test/' FROM n;"
+        "INSERT INTO result (id, task, state, status, error, retryable, attempts, has_body,"
+        " complete, size, body, started_at, finished_at, queued_ms, dns_ms, connect_ms, tls_ms,"
+        " first_byte_ms, total_ms) SELECT id + 1, id, CASE WHEN id & 16777215 IN (0, 49999)"
+        " THEN 3 ELSE 2 END, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM task";
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+// What the reader's statements did since the last call.
+static int steps(struct fixture *f)
+{
+    int n = 0;
+    sqlite3 *db = f->reader->db.handle;
+    for (sqlite3_stmt *st = sqlite3_next_stmt(db, NULL); st != NULL;
+         st = sqlite3_next_stmt(db, st)) {
+        n += sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 1);
+    }
+    return n;
+}
+
+static void a_rare_state_is_found_without_walking_over_the_others(void **state)
+{
+    struct fixture *f = *state;
+    insert_many(f);
+    struct results_query q = {.batch = 7, .limit = 100, .states = 1U << TASK_FAILED};
+    for (int by_index = 0; by_index < 2; by_index++) {
+        q.by_index = by_index != 0;
+        q.after = by_index ? -1 : 0;
+        steps(f);
+        struct page p = read_page(f, &q);
+        assert_int_equal(p.n, 2);
+        assert_int_equal(p.index[1], 49999);
+        assert_in_range(steps(f), 1, 1000);
+    }
+    q.after = 0; // the first one was seen
+    assert_int_equal(read_page(f, &q).index[0], 49999);
+    q.states = 1U << TASK_SUCCEEDED | 1U << TASK_FAILED;
+    struct page p = read_page(f, &q);
+    assert_int_equal(p.n, 100);
+    assert_int_equal(p.index[99], 100);
 }
 
 static void a_callback_can_end_the_page(void **state)
@@ -287,6 +340,7 @@ int main(void)
         TEST(pages_follow_each_other_by_seq),
         TEST(pages_follow_each_other_by_index),
         TEST(states_filter_in_both_orders),
+        TEST(a_rare_state_is_found_without_walking_over_the_others),
         TEST(a_callback_can_end_the_page),
         TEST(a_page_with_bodies_ends_at_its_bytes),
         TEST(batches_are_listed_newest_first_and_filtered),
