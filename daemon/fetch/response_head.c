@@ -235,13 +235,15 @@ static int add_line(struct response_head *h, struct view line)
     if (folded && h->pending.len == 0) {
         return refuse_protocol(h, "The first header line begins with white space");
     }
+    // Folded lines count, too: libcurl copies all there is of a field for each of them.
+    if (++h->n_fields > RESPONSE_MAX_FIELDS) {
+        return refuse(h, TASK_HEADER_TOO_LARGE, "The answer has more than 1000 header fields");
+    }
     if (folded) { // RFC 9112 §5.2: the fold becomes one space
         line = trim(line);
         buf_append_char(&h->pending, ' ');
     } else if (end_field(h) < 0) {
         return -1;
-    } else if (++h->n_fields > RESPONSE_MAX_FIELDS) {
-        return refuse(h, TASK_HEADER_TOO_LARGE, "The answer has more than 1000 header fields");
     }
     h->folded = folded;
     buf_append(&h->pending, line.p, line.n);

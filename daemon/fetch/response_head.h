@@ -12,7 +12,8 @@
 #include "common/json.h"
 #include "common/task_error.h"
 
-// Fields of one response head, and with interim responses and trailers of them all. Browsers and
+// Fields of one response head (each line of a folded one counts), and with interim responses and
+// trailers of them all. Browsers and
 // servers stop in the low hundreds.
 #define RESPONSE_MAX_FIELDS 1000
 

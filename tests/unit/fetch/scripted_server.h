@@ -113,6 +113,17 @@ static inline void peer_hold(struct peer *p)
     }
 }
 
+// Many at a time: a system call each would keep the machine from the client.
+static inline void peer_send_endless(struct peer *p, const char *more)
+{
+    char many[16384];
+    size_t n = 0, size = strlen(more);
+    for (; n + size <= sizeof(many); n += size) {
+        memcpy(many + n, more, size);
+    }
+    while (!atomic_load(&p->server->stop) && peer_send(p, many, n)) {}
+}
+
 static inline bool peer_then(struct peer *p, const struct script *s)
 {
     switch (s->then) {
@@ -132,13 +143,11 @@ static inline bool peer_then(struct peer *p, const struct script *s)
     }
     case HOLD: peer_hold(p); break;
     case DRIP:
-    case ENDLESS:
         while (!atomic_load(&p->server->stop) && peer_send(p, s->more, strlen(s->more))) {
-            if (s->then == DRIP) {
-                usleep(100000);
-            }
+            usleep(100000);
         }
         break;
+    case ENDLESS: peer_send_endless(p, s->more); break;
     }
     return false;
 }

@@ -232,6 +232,15 @@ static void make_cookies(struct buf *b, int n)
     buf_append_str(b, HI);
 }
 
+static void make_1100_folds(struct buf *b)
+{
+    buf_append_str(b, OK "X-Folded: a\r\n");
+    for (int i = 0; i < 1100; i++) {
+        buf_append_str(b, " b\r\n");
+    }
+    buf_append_str(b, HI);
+}
+
 static void make_3000_cookies(struct buf *b)
 {
     make_cookies(b, 3000);
@@ -317,6 +326,7 @@ static const struct {
 } made[] = {
     {"2 MB header line", make_huge_header, CLOSE, TASK_HEADER_TOO_LARGE, 0, 0},
     {"400 KB of headers", make_many_headers, CLOSE, TASK_HEADER_TOO_LARGE, 0, 0},
+    {"1100 folded lines", make_1100_folds, CLOSE, TASK_HEADER_TOO_LARGE, 0, 0},
     {"3000 cookies", make_3000_cookies, CLOSE, TASK_HEADER_TOO_LARGE, 0, 0},
     {"900 cookies", make_900_cookies, KEEP, TASK_OK, 200, 3},
     {"90 KB header line", make_90_kb_header, KEEP, TASK_OK, 200, 3},

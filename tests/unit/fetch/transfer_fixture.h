@@ -14,10 +14,13 @@
 #include "daemon/fetch/transfer.h"
 #include "tests/unit/fetch/scripted_server.h"
 
-#define MAX_BODY         100000
-#define FIRST_BYTE_MS    2000
-#define STALL_MS         1500
-#define TEST_PATIENCE_MS 30000
+#define MAX_BODY      100000
+#define FIRST_BYTE_MS 2000
+#define STALL_MS      1500
+// Under a sanitizer on a busy machine the loop may turn only every few seconds; a limit that no row
+// is to reach must be far from those that rows do reach.
+#define TOTAL_MS         100000
+#define TEST_PATIENCE_MS (TOTAL_MS + 10000)
 
 struct fixture {
     struct loop *loop;
@@ -83,7 +86,7 @@ static inline void fixture_new(struct fixture *f, const char *ca_file)
                                   .memory_body = 20000,
                                   .spill_dir = "/tmp"};
     memset(f, 0, sizeof(*f));
-    f->options = (struct task_options){.timeout_ms = 20000,
+    f->options = (struct task_options){.timeout_ms = TOTAL_MS,
                                        .connect_timeout_ms = 5000,
                                        .max_body_bytes = MAX_BODY,
                                        .verify_tls = true};
