@@ -67,18 +67,17 @@ int base64_decode(const char *text, size_t n, struct buf *out)
     return 0;
 }
 
-void jw_base64(struct json_writer *w, const void *p, size_t n)
+void json_base64(struct buf *out, const void *p, size_t n)
 {
     const unsigned char *in = p;
     if (n > SIZE_MAX / 2) {
-        w->out->failed = true;
+        out->failed = true;
         return;
     }
-    jw_raw(w, "\"", 1);
-    if (buf_reserve(w->out, (n + 2) / 3 * 4 + 1) < 0) {
+    if (buf_reserve(out, (n + 2) / 3 * 4) < 0) {
         return;
     }
-    char *q = w->out->data + w->out->len;
+    char *q = out->data + out->len;
     for (size_t i = 0; i < n; i += 3) {
         size_t left = n - i;
         uint32_t bits = (uint32_t)in[i] << 16;
@@ -89,7 +88,13 @@ void jw_base64(struct json_writer *w, const void *p, size_t n)
         *q++ = left > 1 ? alphabet[bits >> 6 & 63] : '=';
         *q++ = left > 2 ? alphabet[bits & 63] : '=';
     }
-    *q++ = '"';
     *q = '\0';
-    w->out->len = (size_t)(q - w->out->data);
+    out->len = (size_t)(q - out->data);
+}
+
+void jw_base64(struct json_writer *w, const void *p, size_t n)
+{
+    jw_raw(w, "\"", 1);
+    json_base64(w->out, p, n);
+    buf_append_char(w->out, '"');
 }

@@ -48,6 +48,11 @@ void jw_time(struct json_writer *w, int64_t at);                // RFC 3339 text
 void jw_base64(struct json_writer *w, const void *p,
                size_t n); // standard alphabet, padded (RFC 4648 §4)
 
+// A string that comes in parts: what stands between its quotes, as jw_strn and jw_base64 write it.
+// A part must not end inside a sequence of UTF-8, nor inside a group of three bytes of base64.
+void json_escape(struct buf *out, const char *s, size_t n);
+void json_base64(struct buf *out, const void *p, size_t n);
+
 // jw_key and the value in one call.
 void jw_key_null(struct json_writer *w, const char *key);
 void jw_key_bool(struct json_writer *w, const char *key, bool value);

@@ -167,11 +167,8 @@ static void append_escape(struct buf *out, unsigned char c)
     buf_append(out, escape, sizeof(escape));
 }
 
-void jw_strn(struct json_writer *w, const char *s, size_t n)
+void json_escape(struct buf *out, const char *s, size_t n)
 {
-    begin_value(w);
-    struct buf *out = w->out;
-    buf_append_char(out, '"');
     const unsigned char *p = (const unsigned char *)s;
     size_t i = 0;
     while (i < n && !out->failed) {
@@ -190,7 +187,14 @@ void jw_strn(struct json_writer *w, const char *s, size_t n)
             i++;
         }
     }
-    buf_append_char(out, '"');
+}
+
+void jw_strn(struct json_writer *w, const char *s, size_t n)
+{
+    begin_value(w);
+    buf_append_char(w->out, '"');
+    json_escape(w->out, s, n);
+    buf_append_char(w->out, '"');
 }
 
 void jw_str(struct json_writer *w, const char *s)

@@ -70,12 +70,12 @@ static void render_body(struct json_writer *w, const struct result_row *r)
 {
     if (!r->has_body) {
         jw_key_null(w, "body");
-    } else if (r->body_len > RENDER_BODY_MAX) {
+    } else if (!r->body) { // it is larger than RENDER_BODY_MAX
         jw_key_null(w, "body");
         jw_key_bool(w, "body_omitted", true);
     } else if (utf8_valid(r->body, r->body_len)) {
         jw_key(w, "body");
-        jw_strn(w, r->body_len ? r->body : "", r->body_len);
+        jw_strn(w, r->body, r->body_len);
     } else {
         jw_key(w, "body_base64");
         jw_base64(w, r->body, r->body_len);

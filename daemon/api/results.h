@@ -6,6 +6,7 @@
 #include "daemon/api/context.h"
 #include "daemon/api/cursor.h"
 #include "daemon/api/render.h"
+#include "daemon/api/results_body.h"
 
 struct results_request {
     bool by_index, follow;
@@ -30,7 +31,9 @@ struct results_take {
     struct buf *out;
     uint64_t max_rows;
     size_t max_bytes; // stop once `out` has as many
-    bool lines;       // a newline after each, else a comma between
+    // NULL: a comma between results. Else a newline after each, and a body larger than max_bytes is
+    // the last thing taken: its line stays open, and the body is to begin.
+    struct results_body *body;
 };
 // The number of results, or -1 with the store's error. *ret_more: more were there.
 int64_t results_take(const struct api_ports *ports, uint64_t batch, struct results_request *rq,

@@ -19,7 +19,8 @@ struct results_stream {
     uint8_t id[UUID_SIZE];
     uint64_t batch;
     struct results_request rq;
-    uint64_t left; // rows it may still send
+    uint64_t left;            // rows it may still send
+    struct results_body body; // of the line that is being sent
     struct buf piece;
 };
 
@@ -59,28 +60,45 @@ static int batch_ended(struct results_stream *s, struct err *e)
     return !b ? -1 : b->now.state == BATCH_FINISHED;
 }
 
+// Sends a piece of the line that is not complete.
+static void go_on_body(struct results_stream *s)
+{
+    struct err e;
+    buf_reset(&s->piece);
+    if (results_body_next(&s->api->ports, &s->body, &s->piece, &e) < 0) {
+        cut(s, e.text);
+        return;
+    }
+    http_stream_write(s->x, s->piece.data, s->piece.len);
+    buf_done(&s->piece); // the most that escaping can make of it must not be kept
+}
+
 // Sends the next piece, or waits, or ends.
 static void go_on(struct results_stream *s)
 {
+    if (s->body.open) {
+        go_on_body(s);
+        return;
+    }
     struct err e;
     bool more = false;
     int ended = s->rq.follow ? batch_ended(s, &e) : 1;
     uint64_t rows = s->left < PIECE_ROWS ? s->left : PIECE_ROWS;
     struct results_take take = {
-        .out = &s->piece, .max_rows = rows, .max_bytes = PIECE_BYTES, .lines = true};
+        .out = &s->piece, .max_rows = rows, .max_bytes = PIECE_BYTES, .body = &s->body};
     buf_reset(&s->piece);
     int64_t n = ended < 0 ? -1 : results_take(&s->api->ports, s->batch, &s->rq, &take, &more, &e);
     s->left -= n > 0 ? (uint64_t)n : 0;
-    bool last = s->left == 0 || (!more && ended);
+    if (n > 0 && s->body.open && results_body_begin(&s->api->ports, &s->body, &s->piece, &e) < 0) {
+        n = -1;
+    }
+    bool last = !s->body.open && (s->left == 0 || (!more && ended));
     if (n < 0 || (last && batch_check_kept(s->api, s->id, &e) < 0)) {
         cut(s, e.text);
         return;
     }
     if (n > 0) {
         http_stream_write(s->x, s->piece.data, s->piece.len);
-        if (s->piece.cap > 8 * PIECE_BYTES) {
-            buf_done(&s->piece); // one large body must not be kept for the life of the stream
-        }
     }
     if (last) {
         finish(s);

@@ -14,10 +14,18 @@ struct taking {
     bool failed;
 };
 
+// Whether the body is to be sent in pieces after the rest.
+static bool in_pieces(const struct taking *t, const struct result_row *row)
+{
+    return t->take->body && t->rq->include & RESULTS_WITH_BODY && row->has_body && !row->body &&
+           row->size <= RENDER_BODY_MAX;
+}
+
 // With the attempts asked for, they take the place of their number.
 static void render_row(struct taking *t, const struct result_row *row)
 {
     unsigned include = t->rq->include;
+    include &= in_pieces(t, row) ? ~RESULTS_WITH_BODY : ~0u;
     jw_object(&t->w);
     render_result_members(&t->w, row, include);
     if (include & RESULTS_WITH_ATTEMPTS) {
@@ -25,7 +33,22 @@ static void render_row(struct taking *t, const struct result_row *row)
         uint64_t task = task_key(row->batch, row->index);
         t->failed = attempts_render(t->ports, task, row, &t->w, t->e) < 0;
     }
+}
+
+// A line of a stream. True if it was the last one to be taken now.
+static bool render_line(struct taking *t, const struct result_row *row)
+{
+    t->w.comma = false;
+    render_row(t, row);
+    if (in_pieces(t, row)) {
+        *t->take->body = (struct results_body){
+            .open = true, .batch = row->batch, .index = row->index, .size = row->size};
+        return true;
+    }
     jw_object_end(&t->w);
+    buf_append_char(t->take->out, '\n');
+    // A stream looks again anyway: no need to read one more row, maybe a large one, just to know.
+    return t->take->out->len >= t->take->max_bytes;
 }
 
 static int on_row(void *ctx, const struct result_row *row)
@@ -35,22 +58,15 @@ static int on_row(void *ctx, const struct result_row *row)
         t->more = true;
         return 1;
     }
-    if (t->take->lines) {
-        t->w.comma = false;
-    }
-    render_row(t, row);
-    if (t->take->lines) {
-        buf_append_char(t->take->out, '\n');
+    if (t->take->body) {
+        t->more = render_line(t, row);
+    } else {
+        render_row(t, row);
+        jw_object_end(&t->w);
     }
     t->rq->after = t->rq->by_index ? (int64_t)row->index : row->seq;
     t->n++;
-    if (t->take->lines && t->take->out->len >= t->take->max_bytes) {
-        // A stream looks again anyway: no need to read one more row, maybe a large one, just to
-        // know.
-        t->more = true;
-        return 1;
-    }
-    return t->failed || t->take->out->failed ? 1 : 0;
+    return t->more || t->failed || t->take->out->failed ? 1 : 0;
 }
 
 int64_t results_take(const struct api_ports *ports, uint64_t batch, struct results_request *rq,
@@ -64,7 +80,7 @@ int64_t results_take(const struct api_ports *ports, uint64_t batch, struct resul
         .limit = (unsigned)take->max_rows + 1, // one more tells whether there are more
         .states = rq->states,
         .include = rq->include & (RESULTS_WITH_HEADERS | RESULTS_WITH_BODY),
-        .max_bytes = SIZE_MAX, // on_row decides, so that it knows whether there are more
+        .largest_body = take->body ? take->max_bytes : RENDER_BODY_MAX,
     };
     int n = ports->results(ports->reader, &q, on_row, &t, e);
     if (n < 0 || t.failed) {

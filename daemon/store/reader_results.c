@@ -112,7 +112,6 @@ struct giving {
     result_row_fn *fn;
     void *ctx;
     struct buf body;
-    size_t bytes;
     int n;
 };
 
@@ -123,17 +122,13 @@ static int give(struct giving *g, sqlite3_stmt *st)
     if (g->q->include & RESULTS_WITH_HEADERS) {
         row.headers = db_text(st, 29);
     }
-    bool with_body = (g->q->include & RESULTS_WITH_BODY) != 0 && row.has_body;
-    if (with_body && g->n > 0 && g->bytes + row.size > g->q->max_bytes) {
-        return 0;
-    }
+    bool with_body =
+        (g->q->include & RESULTS_WITH_BODY) != 0 && row.has_body && row.size <= g->q->largest_body;
     if (with_body && read_body(g->r, db_int(st, 28), &row, &g->body) < 0) {
         return -1;
     }
-    g->bytes += row.body_len;
     g->n++;
-    bool enough = g->fn(g->ctx, &row) != 0 || (with_body && g->bytes >= g->q->max_bytes);
-    return enough ? 0 : 1;
+    return g->fn(g->ctx, &row) != 0 ? 0 : 1;
 }
 
 // All rows of a statement. 1: there are no more; 0: enough; -1: failed.

@@ -34,7 +34,7 @@ struct result_row {
     struct timing timing;
     int64_t started_at, finished_at;
     const char *headers; // JSON text or NULL; with RESULTS_WITH_HEADERS
-    const void *body;    // with RESULTS_WITH_BODY
+    const void *body;    // with RESULTS_WITH_BODY; NULL if there is none, or it is too large
     size_t body_len;
 };
 
@@ -43,9 +43,9 @@ struct results_query {
     bool by_index; // order=input, else by seq
     int64_t after; // seq, or index with by_index; -1 (index) or 0 (seq) from the start
     unsigned limit;
-    unsigned states;  // bits 1 << enum task_state; 0: all
-    unsigned include; // RESULTS_WITH_*
-    size_t max_bytes; // stop early after about so many bytes of bodies (at least one row is given)
+    unsigned states;       // bits 1 << enum task_state; 0: all
+    unsigned include;      // RESULTS_WITH_*
+    uint64_t largest_body; // a larger one is not read
 };
 
 // One task: its request and where it stands.

@@ -378,3 +378,64 @@ def test_a_large_text_batch_reads_back_whole(api, origin, host):
     api.wait(batch["id"], 60)
     results = api.results(batch["id"], order="input")
     assert [r["size"] for r in results] == [i % 50 for i in range(n)]
+
+
+# -- large bodies -------------------------------------------------------------------------------
+PART = 256 * 1024  # of a stored body
+
+
+def put_bodies(db_path, bodies):
+    """Gives the results of the only batch other bodies, as if they had been fetched."""
+    with closing(sqlite3.connect(db_path)) as db:
+        (row,) = db.execute("SELECT coalesce(max(id), 0) + 1 FROM body").fetchone()
+        for index, body in enumerate(bodies):
+            db.execute("UPDATE result SET body = ?, size = ?, has_body = 1 WHERE task & 0xffffff = ?",
+                       (row if body else 0, len(body), index))
+            for at in range(0, len(body), PART):
+                db.execute("INSERT INTO body (id, data) VALUES (?, ?)", (row, body[at:at + PART]))
+                row += 1
+        db.commit()
+
+
+def stored(result):
+    return result["body"].encode() if "body" in result else base64.b64decode(result["body_base64"], validate=True)
+
+
+def test_large_bodies_are_whole_in_pages_and_in_streams(own_daemon, origin, host):
+    characters = "aé€😀\n\"\\".encode()
+    bodies = [characters * 40_000, b"x" + characters * 40_000, b"xy" + characters * 40_000,  # cut at each byte of a character
+              characters * 40_000 + b"\xf0\x9f\x98", b"\xe2\x82" * 200_000, b"\0" * 200_000, bytes(range(256)) * 2_000,
+              b"\x01" * 400_000, b"", b"z" * (128 * 1024), b"z" * (128 * 1024 + 1), b"z" * PART, b"small"]
+    daemon = own_daemon()
+    batch = daemon.api.submit([origin.url("/ok", host)] * len(bodies))["id"]
+    daemon.api.wait(batch)
+    daemon.stop()
+    put_bodies(daemon.db_path, bodies)
+    daemon.start()
+    target = f"/v1/batches/{batch}/results?include=body,headers,attempts&order=input"
+    lines = daemon.api.get(target, Accept=NDJSON).lines()
+    pages = daemon.api.results(batch, include="body,headers,attempts", order="input")
+    assert lines == pages
+    assert [stored(line) for line in lines] == bodies
+    assert [i for i, line in enumerate(lines) if "body_base64" in line] == [3, 4, 5, 6]
+    assert [stored(line) for line in daemon.api.get(f"{target}&limit=2", Accept=NDJSON).lines()] == bodies[:2]
+
+
+def test_large_bodies_take_no_memory_where_nobody_reads_them(own_daemon, origin, host):
+    """Streams hold a piece each, and a body too large for JSON is not read at all."""
+    daemon = own_daemon()
+    batch = daemon.api.submit([origin.url("/ok", host)] * 2)["id"]
+    daemon.api.wait(batch)
+    daemon.stop()
+    put_bodies(daemon.db_path, [b"x" * (30 << 20), b"y" * (100 << 20)])
+    daemon.start()
+    before = daemon.rss_kib("VmHWM")
+    target = f"/v1/batches/{batch}/results?include=body&order=input"
+    streams = [daemon.api.stream(target, {"Accept": NDJSON}) for _ in range(10)]
+    assert all(answer.read(1) == b"{" for _, answer in streams)
+    assert daemon.rss_kib("VmHWM") - before < 50 << 10
+    for connection, _ in streams:
+        connection.close()
+    omitted = daemon.api.get(f"{target}&after={daemon.api.page(batch, order='input', limit=1)['next']}").json()["results"]
+    assert omitted[0]["body"] is None and omitted[0]["body_omitted"] is True
+    assert daemon.rss_kib("VmHWM") - before < 50 << 10

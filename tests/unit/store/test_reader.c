@@ -171,7 +171,7 @@ static void a_callback_can_end_the_page(void **state)
     assert_int_equal(reader_results(f->reader, &q, on_result, &p, &e), 5);
 }
 
-static void a_page_with_bodies_ends_at_its_bytes(void **state)
+static void bodies_are_read_up_to_the_largest_asked_for(void **state)
 {
     struct fixture *f = *state;
     struct batch_snapshot b = submit_batch(f, (struct submit){.n = 10, .host = "a.test"});
@@ -188,16 +188,17 @@ static void a_page_with_bodies_ends_at_its_bytes(void **state)
     release_message(c);
     wait_changed(f, b.batch, is_finished);
     struct results_query q = {
-        .batch = b.batch, .limit = 100, .include = RESULTS_WITH_BODY, .max_bytes = 3500};
+        .batch = b.batch, .limit = 100, .include = RESULTS_WITH_BODY, .largest_body = 1000};
     struct page p = read_page(f, &q);
-    assert_int_equal(p.n, 3);
-    assert_int_equal(p.bytes, 3000);
-    q.max_bytes = 10; // at least one
-    assert_int_equal(read_page(f, &q).n, 1);
-    q.include = 0;
+    assert_int_equal(p.n, 10);
+    assert_int_equal(p.bytes, 10000);
+    q.largest_body = 999;
     p = read_page(f, &q);
     assert_int_equal(p.n, 10);
     assert_int_equal(p.bytes, 0);
+    q.largest_body = 1000;
+    q.include = 0;
+    assert_int_equal(read_page(f, &q).bytes, 0);
 }
 
 struct batches {
@@ -342,7 +343,7 @@ int main(void)
         TEST(states_filter_in_both_orders),
         TEST(a_rare_state_is_found_without_walking_over_the_others),
         TEST(a_callback_can_end_the_page),
-        TEST(a_page_with_bodies_ends_at_its_bytes),
+        TEST(bodies_are_read_up_to_the_largest_asked_for),
         TEST(batches_are_listed_newest_first_and_filtered),
         TEST(a_task_shows_where_it_stands),
         TEST(hosts_are_listed_by_name_with_their_counts),
