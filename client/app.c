@@ -30,6 +30,18 @@ json_t *app_call(struct app *app, const char *method, struct err *e, const char 
     return rc == 0 ? answer : NULL;
 }
 
+int app_lacks(const char *member, struct err *e)
+{
+    return err_set(e, ERR_SYSTEM,
+                   "the answer has no \"%s\", so it is none of gatherd; is --server right?",
+                   member);
+}
+
+int app_check(const json_t *answer, const char *member, struct err *e)
+{
+    return json_is_string(json_object_get(answer, member)) ? 0 : app_lacks(member, e);
+}
+
 static bool passes(enum err_code code)
 {
     return code == ERR_UNREACHABLE || code == ERR_OVERLOADED || code == ERR_DRAINING;

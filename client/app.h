@@ -32,6 +32,11 @@ typedef int verb_fn(struct app *app, const struct args *args, struct err *e);
 json_t *app_call(struct app *app, const char *method, struct err *e, const char *path_format, ...)
     __attribute__((format(printf, 4, 5)));
 
+// Whether a document has what every answer of its kind has: a text called `member`. ERR_SYSTEM if
+// not, as from a server that is no gatherd; app_lacks() is that error.
+int app_check(const json_t *answer, const char *member, struct err *e);
+int app_lacks(const char *member, struct err *e);
+
 // A GET that tries again while a daemon that answered before is away (restart, overload), for up to
 // two minutes: what it accepted is not lost.
 int app_get_patiently(struct app *app, const char *path, json_t **ret, struct err *e);

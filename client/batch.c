@@ -22,16 +22,34 @@
 #define POLL_LEAST_MS  200
 #define LINE_MAX_LEN   1024
 
+int batch_check(const json_t *answer, struct err *e)
+{
+    uint8_t id[UUID_SIZE];
+    if (app_check(answer, "id", e) != 0 || app_check(answer, "state", e) != 0) {
+        return -1;
+    }
+    return uuid_parse(field_str(answer, "id"), id) == 0
+               ? 0
+               : err_set(e, ERR_SYSTEM,
+                         "the answer has an id that is none of gatherd; is --server right?");
+}
+
 static int newest(struct app *app, char ret_id[UUID_TEXT_SIZE], struct err *e)
 {
     json_t *page = app_call(app, "GET", e, "/v1/batches?limit=1");
     if (!page) {
         return -1;
     }
-    const char *id = field_str(json_array_get(json_object_get(page, "batches"), 0), "id");
-    snprintf(ret_id, UUID_TEXT_SIZE, "%s", id);
+    const json_t *batches = json_object_get(page, "batches");
+    const json_t *batch = json_array_get(batches, 0);
+    int rc = json_is_array(batches) && !batch
+                 ? err_set(e, ERR_NOT_FOUND, "there is no batch yet that @last could mean")
+                 : batch_check(batch, e);
+    if (rc == 0) {
+        snprintf(ret_id, UUID_TEXT_SIZE, "%s", field_str(batch, "id"));
+    }
     json_decref(page);
-    return *ret_id ? 0 : err_set(e, ERR_NOT_FOUND, "there is no batch yet that @last could mean");
+    return rc;
 }
 
 static int by_prefix(struct app *app, const char *prefix, char ret_id[UUID_TEXT_SIZE],
@@ -44,7 +62,7 @@ static int by_prefix(struct app *app, const char *prefix, char ret_id[UUID_TEXT_
     pages_init(&pages, "/v1/batches?limit=1000", "batches");
     while ((rc = pages_next(app, &pages, &batch, e)) > 0) {
         const char *id = field_str(batch, "id");
-        if (strncmp(id, prefix, strlen(prefix)) != 0) {
+        if (strncmp(id, prefix, strlen(prefix)) != 0 || batch_check(batch, e) != 0) {
             continue;
         }
         snprintf(ret_id, UUID_TEXT_SIZE, "%s", id);
@@ -94,10 +112,10 @@ static void show_progress(struct app *app, struct progress *progress, const json
     }
     struct buf line = BUF_INIT(LINE_MAX_LEN);
     output_measure(&app->out);
-    progress_render(&line, progress, &counts, app->out.width - 1, app->out.utf8);
-    if (strcmp(field_str(batch, "state"), "paused") == 0) {
-        buf_append_str(&line, " (paused)");
-    }
+    const char *remark = strcmp(field_str(batch, "state"), "paused") == 0 ? " (paused)" : "";
+    int room = app->out.width - 1 - (int)strlen(remark);
+    progress_render(&line, progress, &counts, room, app->out.utf8);
+    buf_append_str(&line, remark);
     output_progress(&app->out, line.data ? line.data : "");
     buf_done(&line);
 }
@@ -121,7 +139,8 @@ int batch_await(struct app *app, const char *id, int64_t timeout_ms, json_t **re
         snprintf(path, sizeof path, "/v1/batches/%s?wait=%" PRId64, id, wait_s);
         int64_t asked = clock_monotonic_ms();
         json_t *batch = NULL;
-        if (app_get_patiently(app, path, &batch, e) != 0) {
+        if (app_get_patiently(app, path, &batch, e) != 0 || batch_check(batch, e) != 0) {
+            json_decref(batch);
             output_progress(&app->out, NULL);
             return -1;
         }

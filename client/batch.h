@@ -13,6 +13,10 @@
 // ERR_NOT_FOUND.
 int batch_resolve(struct app *app, const char *name, char ret_id[UUID_TEXT_SIZE], struct err *e);
 
+// Whether an answer is a batch: it has an id and a state. ERR_SYSTEM if not, as from a server that
+// is no gatherd.
+int batch_check(const json_t *answer, struct err *e);
+
 // Waits until the batch is finished, showing progress on a terminal. timeout_ms < 0: for ever. 0
 // and the batch in *ret when it is finished; 1 and its present state when the time is over; -1.
 int batch_await(struct app *app, const char *id, int64_t timeout_ms, json_t **ret, struct err *e);

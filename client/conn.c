@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ struct exchange {
     struct buf problem;
     int64_t given;     // bytes of the source
     bool source_ended; // all of it was given
+    bool head_ended;   // the answer's, by an empty line
     bool source_failed, sink_failed;
     int io_error; // errno of the failed source or sink
 };
@@ -115,8 +117,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     long status = 0;
     curl_easy_getinfo(x->conn->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status >= 300 && !x->request->raw) {
-        buf_append(&x->problem, data, n); // what does not fit is no problem document
-        return n;
+        // What does not fit is no problem document, and may have no end.
+        return buf_append(&x->problem, data, n) == 0 ? n : 0;
     }
     if (x->request->sink) {
         x->sink_failed = x->request->sink->write(x->request->sink, data, n) != 0;
@@ -124,6 +126,14 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
         return x->sink_failed ? 0 : n;
     }
     return buf_append(&x->reply->body, data, n) == 0 ? n : 0;
+}
+
+// libcurl takes a head that is cut after its first line for a whole answer.
+static size_t on_header(char *line, size_t size, size_t count, void *arg)
+{
+    struct exchange *x = arg;
+    x->head_ended = line[0] == '\r' || line[0] == '\n';
+    return size * count;
 }
 
 static size_t on_upload(char *to, size_t size, size_t count, void *arg)
@@ -188,6 +198,8 @@ static void set_transfer(CURL *curl, const struct address *address, struct excha
     }
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 }
@@ -285,6 +297,10 @@ static int perform(struct exchange *x, struct err *e)
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, text);
     int64_t start = clock_monotonic_us();
     CURLcode rc = curl_easy_perform(c->curl);
+    if (rc == CURLE_OK && !x->head_ended) {
+        rc = CURLE_PARTIAL_FILE;
+        snprintf(text, sizeof text, "its answer is cut");
+    }
     x->reply->elapsed_us = clock_monotonic_us() - start;
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &x->reply->status);

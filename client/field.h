@@ -13,10 +13,16 @@ static inline const char *field_str(const json_t *object, const char *key)
     return text ? text : "";
 }
 
+// The whole part of a number, or the nearest one there is.
+static inline int64_t whole_of(double number)
+{
+    return number >= 0x1p63 ? INT64_MAX : number < -0x1p63 ? INT64_MIN : (int64_t)number;
+}
+
 static inline int64_t field_int(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
-    return json_is_real(value) ? (int64_t)json_real_value(value) : json_integer_value(value);
+    return json_is_real(value) ? whole_of(json_real_value(value)) : json_integer_value(value);
 }
 
 static inline bool field_true(const json_t *object, const char *key)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "client/field.h"
+
 void format_count(int64_t n, char ret[FORMAT_SIZE])
 {
     char digits[FORMAT_SIZE];
@@ -68,7 +70,7 @@ void format_rate(double per_s, char ret[FORMAT_SIZE])
         snprintf(ret, FORMAT_SIZE, "%.1f/s", per_s);
     } else {
         char count[FORMAT_SIZE];
-        format_count((int64_t)(per_s + 0.5), count);
+        format_count(whole_of(per_s + 0.5), count);
         snprintf(ret, FORMAT_SIZE, "%.28s/s", count);
     }
 }

@@ -57,6 +57,17 @@ static int fetch_page(struct app *app, struct pages *p, struct err *e)
 static int turn_page(struct pages *p, struct err *e)
 {
     const char *next = field_str(p->page, "next");
+    bool more = field_true(p->page, "more") && *next;
+    const json_t *batch = json_object_get(p->page, "batch");
+    if (!json_is_array(json_object_get(p->page, p->member))) {
+        return app_lacks(p->member, e);
+    }
+    if (p->follow && app_check(batch, "state", e) != 0) {
+        return -1;
+    }
+    if (more && p->after && strcmp(next, p->after) == 0) {
+        return err_set(e, ERR_SYSTEM, "the server gives the same page again and again");
+    }
     if (*next) {
         free(p->after);
         p->after = strdup(next);
@@ -64,8 +75,7 @@ static int turn_page(struct pages *p, struct err *e)
             return err_set(e, ERR_SYSTEM, "out of memory");
         }
     }
-    const char *state = field_str(json_object_get(p->page, "batch"), "state");
-    bool more = field_true(p->page, "more") && *next;
+    const char *state = field_str(batch, "state");
     p->last = !more && (!p->follow || strcmp(state, "finished") == 0);
     p->at = 0;
     return 0;
@@ -79,6 +89,9 @@ int pages_next(struct app *app, struct pages *p, json_t **ret, struct err *e)
     while (pages_drained(p)) {
         if (p->last || p->limit == 0) {
             return 0;
+        }
+        if (output_flush(e) != 0) {
+            return -1; // nobody takes what was printed of the page before
         }
         json_decref(p->page);
         p->page = NULL;

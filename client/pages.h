@@ -24,7 +24,8 @@ struct pages {
 void pages_init(struct pages *p, const char *path, const char *member);
 void pages_done(struct pages *p);
 
-// The next entry (borrowed until the next call): 1; at the end 0; -1.
+// The next entry (borrowed until the next call): 1; at the end 0; -1. Standard output is flushed
+// before the daemon is asked for more.
 int pages_next(struct app *app, struct pages *p, json_t **ret, struct err *e);
 
 // True if the next call has to ask the daemon: the moment to show what was gathered.

@@ -23,8 +23,9 @@ json_t *problem_read(const char *body, size_t n, long status, struct err *e)
     if (code == ERR_OK) {
         code = code_of_status(status);
         err_set(e, code,
-                "the server answered %ld %s, which is no answer of gatherd; is --server right?",
-                status, code == ERR_SYSTEM ? "" : err_info(code)->title);
+                "the server answered %ld%s%s, which is no answer of gatherd; is --server right?",
+                status, code == ERR_SYSTEM ? "" : " ",
+                code == ERR_SYSTEM ? "" : err_info(code)->title);
         json_decref(document);
         return NULL;
     }

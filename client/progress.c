@@ -13,24 +13,37 @@
 #define BAR_MIN      5
 #define BAR_MAX      30
 #define LINE_MAX_LEN 1024
+#define COUNT_MAX    (INT64_MAX / 8)
+
+static int64_t count_of(const json_t *counts, const char *key)
+{
+    int64_t n = field_int(counts, key);
+    return n < 0 ? 0 : n > COUNT_MAX ? COUNT_MAX : n;
+}
 
 struct counts counts_of(const json_t *batch)
 {
     const json_t *c = json_object_get(batch, "counts");
     return (struct counts){
-        .total = field_int(c, "total"),
-        .queued = field_int(c, "queued"),
-        .running = field_int(c, "running"),
-        .succeeded = field_int(c, "succeeded"),
-        .failed = field_int(c, "failed"),
-        .cancelled = field_int(c, "cancelled"),
-        .expired = field_int(c, "expired"),
+        .total = count_of(c, "total"),
+        .queued = count_of(c, "queued"),
+        .running = count_of(c, "running"),
+        .succeeded = count_of(c, "succeeded"),
+        .failed = count_of(c, "failed"),
+        .cancelled = count_of(c, "cancelled"),
+        .expired = count_of(c, "expired"),
     };
 }
 
 int64_t counts_done(const struct counts *c)
 {
     return c->succeeded + c->failed + c->cancelled + c->expired;
+}
+
+double counts_share(const struct counts *c)
+{
+    int64_t done = counts_done(c);
+    return c->total == 0 ? 0 : done >= c->total ? 1 : (double)done / (double)c->total;
 }
 
 bool counts_clean(const struct counts *c)
@@ -106,11 +119,11 @@ void progress_render(struct buf *out, const struct progress *p, const struct cou
 {
     struct buf head = BUF_INIT(LINE_MAX_LEN), tail = BUF_INIT(LINE_MAX_LEN);
     int64_t done = counts_done(c);
-    double fraction = c->total > 0 ? (double)done / (double)c->total : 0;
+    double share = counts_share(c);
     char done_text[FORMAT_SIZE], total_text[FORMAT_SIZE];
     format_count(done, done_text);
     format_count(c->total, total_text);
-    buf_printf(&head, "%s/%s %d%%", done_text, total_text, (int)(fraction * 100.0));
+    buf_printf(&head, "%s/%s %d%%", done_text, total_text, (int)(share * 100.0));
     append_tail(&tail, p, c);
     int left = width - (int)head.len - (int)tail.len - 3;
     if (!head.failed && !tail.failed) {
@@ -118,7 +131,7 @@ void progress_render(struct buf *out, const struct progress *p, const struct cou
         buf_append(&line, head.data, head.len);
         if (left >= BAR_MIN) {
             buf_append_str(&line, utf8 ? " ▕" : " [");
-            progress_bar(&line, fraction, left > BAR_MAX ? BAR_MAX : left, utf8);
+            progress_bar(&line, share, left > BAR_MAX ? BAR_MAX : left, utf8);
             buf_append_str(&line, utf8 ? "▏" : "]");
         }
         buf_append(&line, tail.data, tail.len);

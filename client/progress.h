@@ -14,9 +14,11 @@ struct counts {
     int64_t total, queued, running, succeeded, failed, cancelled, expired;
 };
 
-struct counts counts_of(const json_t *batch); // the member "counts" of a batch
+// The member "counts" of a batch, each bounded so that their sum is no overflow.
+struct counts counts_of(const json_t *batch);
 int64_t counts_done(const struct counts *c);
-bool counts_clean(const struct counts *c); // everything succeeded
+double counts_share(const struct counts *c); // of it that is done: 0..1
+bool counts_clean(const struct counts *c);   // everything succeeded
 
 // Tasks per second, smoothed over about five seconds.
 struct progress {

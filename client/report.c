@@ -36,7 +36,7 @@ void report_scalar(const struct output *out, const char *key, const json_t *valu
         }
     } else if (ends_with(key, "_ms") || ends_with(key, "_s")) {
         double unit = ends_with(key, "_ms") ? 1 : 1000;
-        format_duration((int64_t)(json_number_value(value) * unit), number);
+        format_duration(whole_of(json_number_value(value) * unit), number);
         buf_append_str(text, number);
     } else if (strstr(key, "bytes") && json_is_integer(value)) {
         format_size((uint64_t)json_integer_value(value), number);
@@ -99,11 +99,10 @@ static int report_counts(const struct output *out, const json_t *batch)
     int lines = 1;
     if (out->terminal) {
         struct buf text = BUF_INIT(VALUE_MAX);
-        double fraction = c.total > 0 ? (double)counts_done(&c) / (double)c.total : 0;
         format_count(counts_done(&c), done);
         format_count(c.total, total);
-        progress_bar(&text, fraction, BAR_WIDTH, out->utf8);
-        buf_printf(&text, " %s of %s done (%d%%)", done, total, (int)(fraction * 100));
+        progress_bar(&text, counts_share(&c), BAR_WIDTH, out->utf8);
+        buf_printf(&text, " %s of %s done (%d%%)", done, total, (int)(counts_share(&c) * 100));
         output_field(out, "progress", text.data ? text.data : "");
         buf_done(&text);
     } else {

@@ -11,6 +11,7 @@
 
 #define BAR_WIDTH 40
 #define TEXT_MAX  ((size_t)1 << 20)
+#define TIME_MAX  (INT64_MAX / BAR_WIDTH) // a bar's arithmetic
 
 // One phase as a bar that begins where the phases before it ended.
 static void print_phase(const struct output *out, const char *name, int64_t from, int64_t ms,
@@ -45,6 +46,7 @@ static void print_timing(const struct output *out, const json_t *timing, bool re
                   {"tls", "  tls"},
                   {"first_byte", "  first byte"}};
     int64_t total = field_int(timing, "total"), at = 0;
+    total = total > TIME_MAX ? TIME_MAX : total;
     char number[FORMAT_SIZE];
     if (!json_is_object(timing)) {
         return;

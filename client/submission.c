@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/batch.h"
 #include "client/field.h"
 #include "client/interrupt.h"
 #include "client/last.h"
@@ -218,7 +219,11 @@ static int send_once(struct app *app, const struct request *r, json_t **ret, str
     int rc = conn_send(app->conn, r, &reply, e);
     if (rc == 0) {
         *ret = reply_json(&reply, e);
-        rc = *ret ? 0 : -1;
+        rc = *ret ? batch_check(*ret, e) : -1;
+    }
+    if (rc != 0) {
+        json_decref(*ret);
+        *ret = NULL;
     }
     reply_done(&reply);
     return rc;

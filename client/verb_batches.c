@@ -132,7 +132,9 @@ int verb_status(struct app *app, const struct args *a, struct err *e)
     }
     json_t *answer = overview ? app_call(app, "GET", e, "/v1/stats")
                               : app_call(app, "GET", e, "/v1/batches/%s", id);
-    if (!answer) {
+    int rc = !answer ? -1 : overview ? app_check(answer, "version", e) : batch_check(answer, e);
+    if (rc != 0) {
+        json_decref(answer);
         return -1;
     }
     if (app->out.json) {
@@ -160,7 +162,8 @@ static int act(struct app *app, const char *name, const char *action, const char
         return -1;
     }
     json_t *batch = app_call(app, "POST", e, "/v1/batches/%s/%s", id, action);
-    if (!batch) {
+    if (!batch || batch_check(batch, e) != 0) {
+        json_decref(batch);
         return -1;
     }
     if (app->out.json) {
@@ -201,7 +204,8 @@ int verb_retry(struct app *app, const struct args *a, struct err *e)
     }
     json_t *batch = app_call(app, "POST", e, "/v1/batches/%s/retry%s%s", id, state ? "?state=" : "",
                              state ? state : "");
-    if (!batch) {
+    if (!batch || batch_check(batch, e) != 0) {
+        json_decref(batch);
         return -1;
     }
     snprintf(id, sizeof id, "%s", field_str(batch, "id"));

@@ -130,6 +130,7 @@ int verb_hosts_show(struct app *app, const struct args *a, struct err *e)
     json_t *host = NULL;
     int rc = host_path(a->positional[0], &path, e);
     rc = rc == 0 ? conn_json(app->conn, "GET", path.data, &host, e) : rc;
+    rc = rc == 0 ? app_check(host, "host", e) : rc;
     if (rc == 0) {
         print_host(app, host);
     }
@@ -155,9 +156,9 @@ static int patch(struct app *app, const char *name, const struct buf *body, stru
     }
     if (rc == 0 && reply.body.len > 0) {
         host = reply_json(&reply, e);
-        rc = host ? 0 : -1;
+        rc = host ? app_check(host, "host", e) : -1;
     }
-    if (host && (app->out.json || (app->out.terminal && !app->out.quiet))) {
+    if (rc == 0 && host && (app->out.json || (app->out.terminal && !app->out.quiet))) {
         print_host(app, host);
     }
     json_decref(host);

@@ -97,10 +97,6 @@ static int print_pages(struct app *app, struct pages *pages, struct err *e)
         }
         if (pages_drained(pages)) {
             table_flush(&table);
-            rc = output_flush(e);
-            if (rc != 0) {
-                break;
-            }
         }
     }
     table_done(&table);

@@ -36,7 +36,8 @@ int verb_show(struct app *app, const struct args *a, struct err *e)
         return -1;
     }
     json_t *task = app_call(app, "GET", e, "/v1/batches/%s/tasks/%" PRId64, id, index);
-    if (!task) {
+    if (!task || app_check(task, "state", e) != 0) {
+        json_decref(task);
         return -1;
     }
     if (app->out.json) {

@@ -40,7 +40,6 @@ static int draw(struct app *app, const json_t *batch, int lines)
     app->out.one_line = true;
     lines = report_batch(&app->out, batch);
     app->out.one_line = false;
-    fflush(stdout);
     return lines;
 }
 
@@ -58,7 +57,8 @@ int verb_watch(struct app *app, const struct args *a, struct err *e)
         int64_t asked = clock_monotonic_ms();
         unsigned messages = app->out.messages;
         snprintf(path, sizeof path, "/v1/batches/%s?wait=%d", id, wait_s);
-        if (app_get_patiently(app, path, &batch, e) != 0) {
+        if (app_get_patiently(app, path, &batch, e) != 0 || batch_check(batch, e) != 0) {
+            json_decref(batch);
             json_decref(shown);
             return -1;
         }
@@ -67,10 +67,13 @@ int verb_watch(struct app *app, const struct args *a, struct err *e)
             lines = draw(app, batch, messages == app->out.messages ? lines : 0);
         } else if (!json_equal(batch, shown)) {
             output_ndjson(batch);
-            fflush(stdout);
         }
         json_decref(shown);
         shown = batch;
+        if (output_flush(e) != 0) {
+            json_decref(shown);
+            return -1;
+        }
         if (!finished && wait_s > 0 && clock_monotonic_ms() - asked < WATCH_LEAST_MS) {
             interrupt_sleep_ms(WATCH_LEAST_MS);
         }
