@@ -16,12 +16,13 @@
 
 // Exit statuses besides those of err_info(): the command worked, and tells something about the
 // batch.
-enum { EXIT_NOT_FINISHED = 7, EXIT_FAILED_TASKS = 8, EXIT_INTERRUPTED = 130 };
+enum { EXIT_NOT_FINISHED = 7, EXIT_FAILED_TASKS = 8, EXIT_SIGNALLED = 128 };
 
 struct app {
     struct output out;
-    struct conn *conn;            // NULL for verbs that need no daemon
-    char waiting[UUID_TEXT_SIZE]; // the unfinished batch this run is concerned with, or ""
+    struct conn *conn;             // NULL for verbs that need no daemon
+    char waiting[UUID_TEXT_SIZE];  // the unfinished batch this run is concerned with, or ""
+    char printing[UUID_TEXT_SIZE]; // the finished one of which not everything is printed, or ""
 };
 
 // Returns an exit status, or -1 with `e`, whose code gives it.

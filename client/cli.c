@@ -3,10 +3,12 @@
 // into a message and an exit status.
 #include "client/cli.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/app.h"
 #include "client/field.h"
@@ -95,22 +97,46 @@ static int parse(struct cli *c, struct err *e)
     return args_flag(a, "help") || args_flag(a, "version") ? 0 : check_positionals(c->verb, a, e);
 }
 
-// Where the client was interrupted while a batch goes on: how to come back to it.
-static int say_interrupted(struct app *app)
+// A command that goes on with a batch, as a line of its own.
+static void suggest(struct app *app, const char *command, const char *id, const char *remark)
 {
-    if (app->waiting[0]) {
-        output_note(&app->out, "interrupted; the batch goes on. Come back with");
-        const char *const ways[] = {"gather wait", "gather results", "gather cancel"};
-        for (size_t i = 0; i < sizeof ways / sizeof ways[0] && !app->out.quiet; i++) {
-            char line[80];
-            snprintf(line, sizeof line, "%s %s%s", ways[i], app->waiting,
-                     i == 2 ? "   (to stop it)" : "");
-            output_message_part(&app->out, line);
-        }
-    } else {
-        output_note(&app->out, "interrupted");
+    char line[96];
+    snprintf(line, sizeof line, "%s %s%s", command, id, remark);
+    if (!app->out.quiet) {
+        output_message_part(&app->out, line);
     }
-    return EXIT_INTERRUPTED;
+}
+
+// `why` this run ends although the batch goes on, or although not all of it was printed, and how to
+// come back to it.
+static void say_left(struct cli *c, const char *why)
+{
+    struct app *app = &c->app;
+    if (app->waiting[0]) {
+        bool watch = strcmp(c->verb->name, "watch") == 0;
+        bool follow = strcmp(c->verb->name, "results") == 0;
+        output_note(&app->out, "%sthe batch goes on. Come back with", why);
+        suggest(app,
+                watch    ? "gather watch"
+                : follow ? "gather results -f"
+                         : "gather wait",
+                app->waiting, "");
+        suggest(app, "gather results", app->waiting, "");
+        suggest(app, "gather cancel", app->waiting, "   (to stop it)");
+    } else if (app->printing[0]) {
+        output_note(&app->out, "%sthe batch is finished and kept. See it with", why);
+        suggest(app, "gather results", app->printing, "");
+    }
+}
+
+static int say_interrupted(struct cli *c)
+{
+    if (c->app.waiting[0] || c->app.printing[0]) {
+        say_left(c, "interrupted; ");
+    } else {
+        output_note(&c->app.out, "interrupted");
+    }
+    return EXIT_SIGNALLED + interrupt_signal();
 }
 
 // The first entries that a problem document lists: "line 17: invalid_url: ...".
@@ -142,6 +168,8 @@ static int say_failed(struct cli *c, const struct err *e)
     } else if (e->code == ERR_UNAUTHORIZED) {
         output_message_part(
             &c->app.out, "give a token with --token-file FILE, GATHER_TOKEN_FILE or GATHER_TOKEN");
+    } else if (e->code == ERR_UNREACHABLE || c->app.printing[0]) {
+        say_left(c, "");
     }
     int status = err_info(e->code)->exit_status;
     return status != 0 ? status : EXIT_FAILURE;
@@ -186,6 +214,18 @@ static int dispatch(struct cli *c, struct err *e)
     return run_verb(c, e);
 }
 
+// A standard descriptor that the shell closed (>&-) would be given to the next file or socket that
+// is opened. What stands in for it fails as it did: it cannot be read or written the usual way.
+static void hold_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)!open("/dev/null",
+                        fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); // the lowest one free
+        }
+    }
+}
+
 int cli_run(int argc, char **argv)
 {
     struct cli c = {0};
@@ -195,12 +235,13 @@ int cli_run(int argc, char **argv)
         fputs("gather: out of memory\n", stderr);
         return EXIT_FAILURE;
     }
+    hold_standard_descriptors();
     interrupt_install();
     int status = dispatch(&c, &e);
     int written = output_check(&closed, &write_error);
     output_progress(&c.app.out, NULL);
     if (interrupt_seen()) {
-        status = say_interrupted(&c.app);
+        status = say_interrupted(&c);
     } else if (closed) {
         status = 0; // a reader that has enough, such as head, is no fault
     } else if (status < 0) {

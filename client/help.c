@@ -72,7 +72,7 @@ void help_overview(FILE *to)
           "else " ADDRESS_DEFAULT_URL ". A token may also come from GATHER_TOKEN.\n"
           "\nExit status: 0 ok, 1 failure, 2 wrong usage, 3 daemon unreachable,\n"
           "4 not authorised, 5 not found, 6 input rejected, 7 not finished in time,\n"
-          "8 finished with failed tasks, 130 interrupted.\n"
+          "8 finished with failed tasks, 130 interrupted (143 by SIGTERM).\n"
           "\ngather help VERB tells more about one verb.\n",
           to);
 }

@@ -3,14 +3,14 @@
 #include "client/interrupt.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <time.h>
 
 static volatile sig_atomic_t seen;
 
 static void on_interrupt(int number)
 {
-    (void)number;
-    seen = 1;
+    seen = number;
 }
 
 void interrupt_install(void)
@@ -19,7 +19,13 @@ void interrupt_install(void)
     // kills.
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
+    const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        struct sigaction before;
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+            sigaction(signals[i], &action, NULL);
+        }
+    }
     // A closed pipe is seen as EPIPE where it is written to.
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
@@ -29,6 +35,11 @@ void interrupt_install(void)
 bool interrupt_seen(void)
 {
     return seen != 0;
+}
+
+int interrupt_signal(void)
+{
+    return seen;
 }
 
 bool interrupt_sleep_ms(int64_t ms)

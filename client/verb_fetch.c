@@ -191,8 +191,13 @@ int verb_fetch(struct app *app, const struct args *a, struct err *e)
     }
     if (rc == 0) {
         json_decref(batch);
+        snprintf(app->printing, sizeof app->printing, "%s", id);
         rc = d.file.fd >= 0 ? saved_file_begin(&d.file, e) : 0;
         rc = rc == 0 ? print_results(app, id, &d, e) : rc;
     }
-    return close_destination(&d, rc, e);
+    rc = close_destination(&d, rc, e);
+    if (rc >= 0) {
+        app->printing[0] = '\0';
+    }
+    return rc;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: one origin server and, unless a test needs its own, one daemon for each module."""
 import os
+import signal
 
 import pytest
 
@@ -10,6 +11,9 @@ ADDRESSES = 120
 
 
 def pytest_configure():
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:  # in the background, by nohup: what is started must not ignore it
+            signal.signal(number, signal.SIG_DFL)
     for variable in ("GATHERD_BIN", "GATHER_BIN"):
         path = os.environ.get(variable, "")
         if not os.access(path, os.X_OK):

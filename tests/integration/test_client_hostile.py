@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The client `gather` against servers that are no gatherd, or a broken one."""
+"""The client `gather` against servers that are no gatherd, or a broken one; its descriptors, its signals."""
 import contextlib
+import errno
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -11,6 +13,7 @@ import threading
 import pytest
 
 from fake_client import GATHER, Client, api, client  # noqa: F401 (two are fixtures)
+from harness import catches, eventually
 
 OK, FAILURE, USAGE, UNREACHABLE, UNAUTHORISED, NOT_FOUND, REJECTED, UNFINISHED, FAILED_TASKS = range(9)
 BATCH = "01920000-0001-7000-8000-000000000001"
@@ -151,3 +154,73 @@ def test_watch_ends_with_its_reader(client, api):
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=20) == OK and process.stderr.read() == ""
+
+
+# ---- descriptors ----
+
+def closed(client, fd, *args):
+    return subprocess.run(["sh", "-c", f'exec "$@" {fd}', "sh", GATHER, *map(str, args)], env=client.env, text=True,
+                          capture_output=True, timeout=30)
+
+
+def test_a_closed_descriptor_becomes_no_file(client, api, tmp_path):
+    batch = api.add(["http://a.example/x"])
+    for args in (["results", batch.id], ["cat", batch.id, "0"], ["status", "--json"]):
+        done = closed(client, ">&-", *args)
+        assert done.returncode == FAILURE and os.strerror(errno.EBADF) in done.stderr, (args, done)
+    kept = tmp_path / "kept"
+    done = closed(client, ">&- 2>&-", "fetch", "http://a.example/x", "http://a.example/fail", "-o", kept)
+    assert done.returncode == FAILED_TASKS and kept.read_text() == "body of /x\n"
+    done = closed(client, "<&-", "submit", "-")
+    assert done.returncode == FAILURE and "standard input: " + os.strerror(errno.EBADF) in done.stderr
+
+
+# ---- signals ----
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("verb, again", [("watch", "gather watch"), ("wait", "gather wait"), ("results -f", "gather results -f")])
+def test_a_signal_leaves_the_batch_and_names_the_verb_to_come_back_with(client, api, number, verb, again):
+    api.duration = 60
+    batch = api.add(["http://a.example/"])
+    process = client.start(*verb.split(), batch.id)
+    eventually(lambda: api.seen("GET", r"wait=[1-9]"))
+    process.send_signal(number)
+    _, messages = process.communicate(timeout=20)
+    assert process.returncode == 128 + number and f"  {again} {batch.id}\n" in messages, messages
+    assert not api.seen("POST", "cancel")
+
+
+def test_a_signal_that_was_ignored_stays_ignored(client, api):
+    api.duration = 60
+    ignored = {"preexec_fn": lambda: [signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGHUP)]}
+    process = client.start("wait", api.add(["http://a.example/"]).id, **ignored)
+    eventually(lambda: catches(process, signal.SIGTERM))
+    assert not catches(process, signal.SIGINT) and not catches(process, signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_a_signal_takes_back_a_file_made_for_nothing(client, api, tmp_path):
+    api.duration = 60
+    process = client.start("fetch", "http://a.example/", "-o", tmp_path / "file")
+    eventually(lambda: api.seen("GET", r"wait=[1-9]"))
+    assert (tmp_path / "file").exists()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert not (tmp_path / "file").exists()
+
+
+def test_what_a_full_disk_ended_can_be_read_again(client, api):
+    done = client.run("fetch", "http://a.example/1", "-o", "/dev/full")
+    assert done.returncode == FAILURE and "gather results " + next(iter(api.batches)) in done.stderr
+
+
+def test_the_progress_of_a_paused_batch_fits_the_terminal(client, api):
+    api.duration = 60
+    batch = api.add(["http://a.example/%d" % i for i in range(1000)])
+    batch.paused = True
+    for columns in (20, 30, 80):
+        text = client.terminal("wait", "-t", "1200ms", batch.id, columns=columns)[1]
+        lines = [part for part in re.split(r"\r\x1b\[K|\r\n", text) if "(paused)" in part]
+        assert lines and max(map(len, lines)) < columns, text
