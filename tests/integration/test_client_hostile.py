@@ -48,8 +48,8 @@ def playing(play, folder):
 
 
 @pytest.mark.parametrize("answer", [
-    {}, [], 5, None, {"id": 5, "state": [], "results": 5, "batches": {"a": 1}, "hosts": "x", "batch": 7, "version": None},
-], ids=["object", "array", "number", "null", "types"])
+    {}, None, {"id": 5, "state": [], "results": 5, "batches": {"a": 1}, "hosts": "x", "batch": 7, "version": None},
+], ids=["object", "null", "types"])
 def test_an_answer_without_what_it_must_have_is_a_failure(client, api, answer):
     api.call = lambda *args: (200, json.dumps(answer).encode())
     for args in (["ls"], ["status"], ["status", BATCH], ["status", "@last"], ["wait", BATCH], ["watch", BATCH], ["results", BATCH],
@@ -177,8 +177,9 @@ def test_a_closed_descriptor_becomes_no_file(client, api, tmp_path):
 
 # ---- signals ----
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("verb, again", [("watch", "gather watch"), ("wait", "gather wait"), ("results -f", "gather results -f")])
+@pytest.mark.parametrize("number, verb, again", [
+    (signal.SIGINT, "watch", "gather watch"), (signal.SIGTERM, "wait", "gather wait"), (signal.SIGHUP, "results -f", "gather results -f"),
+])
 def test_a_signal_leaves_the_batch_and_names_the_verb_to_come_back_with(client, api, number, verb, again):
     api.duration = 60
     batch = api.add(["http://a.example/"])
@@ -220,7 +221,7 @@ def test_the_progress_of_a_paused_batch_fits_the_terminal(client, api):
     api.duration = 60
     batch = api.add(["http://a.example/%d" % i for i in range(1000)])
     batch.paused = True
-    for columns in (20, 30, 80):
-        text = client.terminal("wait", "-t", "1200ms", batch.id, columns=columns)[1]
+    for columns in (20, 80):
+        text = client.terminal("wait", "-t", "300ms", batch.id, columns=columns)[1]
         lines = [part for part in re.split(r"\r\x1b\[K|\r\n", text) if "(paused)" in part]
         assert lines and max(map(len, lines)) < columns, text
