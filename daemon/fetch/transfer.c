@@ -201,11 +201,13 @@ static void begin(struct transfer *t, const struct transfer_request *r,
     t->literal = r->url->host_kind != URL_HOST_NAME;
     t->may_redirect = r->may_redirect;
     t->keep_beginning = r->keep_beginning;
+    t->sends_body = r->send_body;
     t->n_addresses =
         r->n_addresses < TRANSFER_MAX_ADDRESSES ? r->n_addresses : TRANSFER_MAX_ADDRESSES;
     memcpy(t->addresses, r->addresses, t->n_addresses * sizeof(t->addresses[0]));
     t->n_sockets = 0;
     t->request_ms = 0;
+    t->first_line_ms = 0;
     t->remote_ip[0] = '\0';
     t->error_text[0] = '\0';
     t->blocked = false;

@@ -212,6 +212,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     struct transfer *t = arg;
     n *= size;
     bool was_complete = t->head.state == RESPONSE_COMPLETE;
+    t->first_line_ms = t->first_line_ms > 0 ? t->first_line_ms : clock_monotonic_ms();
     if (transfer_take_line(t, p, n) == 0 && !was_complete && t->head.state == RESPONSE_COMPLETE) {
         on_head_complete(t);
     }

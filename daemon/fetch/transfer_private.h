@@ -66,7 +66,7 @@ struct transfer {
     const struct task_options *options;
     const struct address_policy *policy;
     enum fetch_method method;
-    bool https, literal, may_redirect, keep_beginning;
+    bool https, literal, may_redirect, keep_beginning, sends_body;
     bool proxy_literal; // the proxy is named by its address: libcurl asks nobody for it
     struct sockaddr_storage addresses[TRANSFER_MAX_ADDRESSES];
     size_t n_addresses;
@@ -77,8 +77,9 @@ struct transfer {
     // the exchange
     int sockets[TRANSFER_SOCKETS];
     unsigned n_sockets;
-    int64_t request_ms; // when the request was about to be sent; 0: not yet
-    struct list sent;   // in engine->sent until on_sent is called
+    int64_t request_ms;    // when the request was about to be sent; 0: not yet
+    int64_t first_line_ms; // when the first line of the answer was complete; 0: it is not
+    struct list sent;      // in engine->sent until on_sent is called
     char remote_ip[INET6_ADDRSTRLEN];
     bool blocked;  // an address was refused
     bool shortage; // a socket could not be had

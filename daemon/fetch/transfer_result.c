@@ -41,7 +41,8 @@ static void judge_success(struct transfer *t, enum phase phase)
     if (t->head.state !=
         RESPONSE_COMPLETE) { // libcurl takes a head that is cut off for a whole one
         struct fault f = fault_of(t, CURLE_GOT_NOTHING, phase);
-        transfer_decide(t, classify_fault(&f).error, NULL);
+        enum task_error error = classify_fault(&f).error;
+        transfer_decide(t, error, classify_detail(error, &f));
     } else if (t->is_chunked && t->chunked.state != CHUNKED_END) {
         transfer_decide(t, TASK_TRUNCATED_BODY, NULL);
     } else if (t->decoder && !decoder_is_whole(t->decoder)) {
@@ -122,6 +123,9 @@ static void fill_timing(struct transfer *t, struct transfer_result *r)
     r->connect_ms = connects > 0 && connect_us > 0 ? ms_between(lookup_us, connect_us) : -1;
     r->tls_ms = connects > 0 && tls_us > 0 ? ms_between(connect_us, tls_us) : -1;
     r->first_byte_ms = t->head.bytes > 0 ? ms_between(ready_us, first_us) : -1;
+    if (t->sends_body && t->head.bytes > 0) { // libcurl may mean the body's: transfer_watch.c
+        r->first_byte_ms = (int32_t)(t->first_line_ms - t->request_ms);
+    }
     r->total_ms = (int32_t)(clock_monotonic_ms() - t->watch.started_ms);
 }
 

@@ -75,13 +75,24 @@ static bool is_slow(const struct transfer *t, int64_t now, int64_t *ret_span_ms)
            (answer_bytes(t) - before) * 1000 < (uint64_t)*ret_span_ms * MIN_BYTES_PER_S;
 }
 
+// When the answer began, 0 if it has not. libcurl knows the first byte, but not behind a body of
+// which it sent a part later than the head: then it means the first byte of that.
+static int64_t answered_ms(const struct transfer *t, int64_t now)
+{
+    curl_off_t us = 0;
+    if (t->sends_body) {
+        return t->first_line_ms;
+    }
+    curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &us);
+    return us > 0 ? min_of(now, t->watch.started_ms + us / 1000) : 0;
+}
+
 static void note_progress(struct transfer *t, int64_t now)
 {
     struct watch *w = &t->watch;
-    curl_off_t us = 0, uploaded = 0;
+    curl_off_t uploaded = 0;
     if (w->answered_ms == 0) {
-        curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &us);
-        w->answered_ms = us > 0 ? min_of(now, w->started_ms + us / 1000) : 0;
+        w->answered_ms = answered_ms(t, now);
     }
     bool in_head =
         t->head.state == RESPONSE_FIELDS ||

@@ -360,6 +360,10 @@ static bool check_row(const struct probe *p, const struct row *row)
     assert_int_equal(r->status != 0, r->headers != NULL);
     assert_string_equal(r->remote_ip, "127.0.0.1");
     assert_null(r->message ? strstr(r->message, "Postfix") : NULL);
+    if (row->error == TASK_TRUNCATED_BODY) {
+        assert_non_null(r->message);
+        assert_non_null(strstr(r->message, row->status == 0 ? "headers" : "body"));
+    }
     if (r->headers) {
         struct err e;
         json_t *j = json_parse(r->headers, strlen(r->headers), &e);

@@ -20,11 +20,15 @@ enum {
     ROW_RETRY_DATE,
     ROW_TWO_PLACES,
     ROW_TWO_CODINGS,
-    ROW_GROWING
+    ROW_GROWING,
+    ROW_SLOW,
+    ROW_SILENT
 };
 
 static char large[60000 + 100];
 static char growing[600];
+
+#define SLOW_MS 700 // before an answer; more than some limits here
 
 static struct script scripts[] = {
     [ROW_OK] = {BYTES("HTTP/1.1 200 OK\r\n" HI), KEEP, NULL, 0},
@@ -52,6 +56,8 @@ static struct script scripts[] = {
         {BYTES("HTTP/1.1 429 Slow\r\nRetry-After: Thu, 31 Dec 2099 23:59:59 GMT\r\n" HI), KEEP,
          NULL, 0},
     [ROW_GROWING] = {growing, 0, CLOSE, NULL, 0},
+    [ROW_SLOW] = {BYTES("HTTP/1.1 200 OK\r\n" HI), CLOSE, NULL, SLOW_MS},
+    [ROW_SILENT] = {"", 0, HOLD, NULL, 0},
     [ROW_TWO_CODINGS] = {BYTES("HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\n"
                                "Content-Length: 20\r\n\r\n"
                                "\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0"),
@@ -366,6 +372,47 @@ static void a_redirect_to_two_places_is_not_followed_by_any_method(void **state)
     }
 }
 
+// ---- bodies of which libcurl sends a part only later
+
+static void send_large_body(size_t row)
+{
+    static char body[900000];
+    memset(body, 'b', sizeof(body));
+    f.options.body = body;
+    f.options.body_len = sizeof(body);
+    probe_init(&p, &f, false, "www.test", row);
+    p.request.method = METHOD_POST;
+    p.request.send_body = true;
+    probe_start(&p);
+    fixture_run(&f);
+}
+
+static void limit(int64_t first_byte_ms, int64_t stall_ms)
+{
+    struct transfer_settings s = {.first_byte_timeout_ms = first_byte_ms,
+                                  .stall_timeout_ms = stall_ms,
+                                  .max_header_bytes = 10000,
+                                  .max_idle_connections = 10,
+                                  .memory_body = 20000,
+                                  .spill_dir = "/tmp"};
+    transfer_engine_configure(f.engine, &s);
+}
+
+static void a_large_body_does_not_count_as_the_beginning_of_its_answer(void **state)
+{
+    (void)state;
+    limit(0, SLOW_MS / 3);
+    send_large_body(ROW_SLOW);
+    probe_expect(&p, "slow", TASK_OK, 200);
+    assert_in_range(p.result.first_byte_ms, SLOW_MS - 50, 100000);
+    probe_done(&p);
+    limit(SLOW_MS, SLOW_MS / 3);
+    send_large_body(ROW_SILENT);
+    probe_expect(&p, "silent", TASK_TIMEOUT_FIRST_BYTE, 0);
+    assert_int_equal(p.result.first_byte_ms, -1);
+    probe_done(&p);
+}
+
 // ---- settings, budget and aborting
 
 static void new_settings_hold_for_the_next_transfer(void **state)
@@ -519,6 +566,7 @@ int main(void)
         T(large_bodies_are_spilled_and_hashed),
         T(a_redirect_that_may_be_followed_gives_its_location_only),
         T(a_redirect_to_two_places_is_not_followed_by_any_method),
+        T(a_large_body_does_not_count_as_the_beginning_of_its_answer),
         T(new_settings_hold_for_the_next_transfer),
         T(a_transfer_waits_for_the_byte_budget_without_stalling),
         T(a_decoder_of_two_codings_counts_against_the_byte_budget),
