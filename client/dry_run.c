@@ -22,9 +22,10 @@
 #define CONCURRENCY      256
 #define ANSWER_MS        INT64_C(500)
 
-#define SHOWN_MAX    20 // rejected entries and hosts on a terminal; a pipe gets all
-#define LINE_MAX_LEN ((size_t)2 << 20)
-#define DOCUMENT_MAX ((size_t)64 << 20)
+#define SHOWN_MAX     20             // rejected entries and hosts on a terminal; a pipe gets all
+#define URL_SHOWN_MAX ((size_t)8192) // the daemon takes no longer one
+#define LINE_MAX_LEN  ((size_t)2 << 20)
+#define DOCUMENT_MAX  ((size_t)64 << 20)
 
 struct host_count {
     char *name;
@@ -79,8 +80,10 @@ static void reject(struct report *r, int64_t line, const char *code, const char 
     }
     table_add_int(&r->table, line);
     table_add(&r->table, TINT_BAD, code);
-    table_add(&r->table, TINT_NONE, text);
+    char *shown = strndup(text, URL_SHOWN_MAX);
+    table_add(&r->table, TINT_NONE, shown ? shown : "");
     table_add(&r->table, TINT_NONE, why);
+    free(shown);
     if (!r->out->terminal) {
         table_flush(&r->table);
     }
@@ -140,7 +143,8 @@ static int judge_lines(struct report *r, struct input *in, FILE *f, struct err *
         while (n > 0 && strchr(" \t\r\n", line[n - 1]) && line[n - 1]) {
             line[--n] = '\0';
         }
-        size_t skip = strspn(line, " \t");
+        size_t mark = number == 1 ? input_mark(line, (size_t)n) : 0; // the daemon skips it, too
+        size_t skip = mark + strspn(line + mark, " \t");
         judge_line(r, in->form, number, line + skip, (size_t)n - skip);
     }
     free(line);

@@ -16,6 +16,11 @@ static bool ends_with(const char *name, const char *ending)
     return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
+size_t input_mark(const char *first, size_t n)
+{
+    return n >= 3 && memcmp(first, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 enum input_form input_form_of(const char *name, const char *first, size_t n)
 {
     if (ends_with(name, ".ndjson") || ends_with(name, ".jsonl")) {
@@ -24,7 +29,7 @@ enum input_form input_form_of(const char *name, const char *first, size_t n)
     if (ends_with(name, ".json")) {
         return INPUT_JSON;
     }
-    size_t i = 0;
+    size_t i = input_mark(first, n);
     while (i < n && strchr(" \t\r\n", first[i]) && first[i]) {
         i++;
     }

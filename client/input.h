@@ -24,11 +24,15 @@ struct input {
 };
 
 // Opens FILE or "-" and decides its form: by the name's ending (.ndjson .jsonl .json), else by the
-// first byte that is not white space ('{' or '"': NDJSON, '[': JSON), else one URL a line.
+// first byte that is not white space or a byte order mark ('{' or '"': NDJSON, '[': JSON), else one
+// URL a line.
 int input_open(const char *path, struct input *ret, struct err *e);
 void input_close(struct input *in);
 
 const char *input_content_type(enum input_form form);
+
+// The length of a byte order mark at the beginning, or 0. Pure.
+size_t input_mark(const char *first, size_t n);
 
 // The form of an input called `name` that begins with these bytes. Pure.
 enum input_form input_form_of(const char *name, const char *first, size_t n);

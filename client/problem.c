@@ -19,9 +19,12 @@ json_t *problem_read(const char *body, size_t n, long status, struct err *e)
 {
     struct err ignored;
     json_t *document = n > 0 ? json_parse(body, n, &ignored) : NULL;
-    enum err_code code = err_code_by_name(field_str(document, "code"));
+    const char *text = field_str(document, "detail"), *name = field_str(document, "code");
+    enum err_code code = err_code_by_name(name);
     if (code == ERR_OK) {
         code = code_of_status(status);
+    }
+    if (!*name) {
         err_set(e, code,
                 "the server answered %ld%s%s, which is no answer of gatherd; is --server right?",
                 status, code == ERR_SYSTEM ? "" : " ",
@@ -29,7 +32,6 @@ json_t *problem_read(const char *body, size_t n, long status, struct err *e)
         json_decref(document);
         return NULL;
     }
-    const char *text = field_str(document, "detail");
     err_set(e, code, "%s", *text ? text : err_info(code)->title);
     return document;
 }

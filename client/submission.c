@@ -258,6 +258,10 @@ int submission_send(struct app *app, const struct args *a, const struct submissi
     uuid_v7(clock_wall_at(), id);
     uuid_format(id, random_key);
     const char *key = args_text(a, "idempotency-key");
+    if (key && (!*key || strpbrk(key, "\r\n"))) {
+        // libcurl would send no such header, or another one.
+        return err_set(e, ERR_USAGE, "--idempotency-key must not be empty or have line ends");
+    }
     snprintf(path, sizeof path, "/v1/batches%s", body->query);
     struct request r = {
         .method = "POST",

@@ -39,7 +39,7 @@ static int open_destination(const struct args *a, struct destination *d, struct 
     *d = (struct destination){
         .file = SAVED_FILE_NONE, .folder = -1, .headers = args_flag(a, "include-headers")};
     d->digits = snprintf(last, sizeof last, "%zu", a->positional_count - 1);
-    if (!path) {
+    if (!path || strcmp(path, "-") == 0) {
         return 0;
     }
     struct stat st;

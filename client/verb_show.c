@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/batch.h"
 #include "client/body.h"
@@ -54,6 +55,7 @@ int verb_cat(struct app *app, const struct args *a, struct err *e)
     char id[UUID_TEXT_SIZE];
     int64_t index = 0;
     const char *file = args_text(a, "output");
+    file = file && strcmp(file, "-") == 0 ? NULL : file;
     if (parse_index(a->positional[1], &index, e) != 0 ||
         batch_resolve(app, a->positional[0], id, e) != 0) {
         return -1;

@@ -78,6 +78,12 @@ static int send_file(struct app *app, const struct args *a, json_t **ret, struct
             .query = text, .content_type = input_content_type(in.form), .source = &in.source};
         rc = submission_send(app, a, &body, ret, e);
     }
+    if (rc != 0 && e->code == ERR_REQUEST_TIMEOUT && in.source.size < 0) {
+        err_set(e, e->code,
+                "%s came too slowly: the daemon keeps no request open for it. Write it into a file "
+                "and submit that",
+                in.name);
+    }
     buf_done(&query);
     input_close(&in);
     return rc;
