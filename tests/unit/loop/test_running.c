@@ -3,13 +3,17 @@
 // was left is not, and a remembered task finds its own mark again. A process that ends is one that
 // opens the file and does not close it.
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -160,6 +164,50 @@ static void marks_go_on_without_a_file_that_is_cut_short(void **state)
     assert_int_equal(found[0].task, 9);
 }
 
+// How a child ends that touches memory of a file, not ours, that was cut short under it.
+static int status_after_a_bus_error(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        FILE *f = tmpfile();
+        char *p = f != NULL ? mmap(NULL, 4096, PROT_READ, MAP_SHARED, fileno(f), 0) : MAP_FAILED;
+        alarm(10);
+        _exit(p != MAP_FAILED ? *(volatile char *)p : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void a_bus_error_elsewhere_ends_the_process(void **state)
+{
+    (void)state;
+    struct running *r = open_marks();
+    int status = status_after_a_bus_error();
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+    running_close(&r);
+    status = status_after_a_bus_error(); // with nothing mapped, too
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+}
+
+static void a_file_that_finds_no_room_is_refused(void **state)
+{
+    (void)state;
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 4096, .rlim_max = before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    struct running *r = NULL;
+    struct err e;
+    int rc = running_open(path, &e, &r);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(rc, -1);
+    assert_null(r);
+    assert_non_null(strstr(e.text, "File too large"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -170,6 +218,8 @@ int main(void)
         TEST(a_full_table_marks_no_more_and_empties_again),
         TEST(marks_go_on_without_a_file_that_is_cut_short),
         TEST(a_file_of_another_size_begins_anew_and_what_is_no_file_is_refused),
+        TEST(a_bus_error_elsewhere_ends_the_process),
+        TEST(a_file_that_finds_no_room_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

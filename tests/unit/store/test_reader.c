@@ -333,6 +333,85 @@ static void hosts_are_listed_by_name_with_their_counts(void **state)
     assert_int_equal(reader_host(f->reader, "none.test", on_host, &h, &e), 0);
 }
 
+static int on_attempt(void *ctx, const struct attempt_row *row)
+{
+    (void)ctx, (void)row;
+    return 0;
+}
+
+// Every call fails with `code`, and says why.
+static void assert_nothing_is_read(struct reader *r, const struct batch_snapshot *b,
+                                   enum err_code code)
+{
+    struct batch_info *info = NULL;
+    struct page p = {0};
+    struct batches l = {0};
+    struct task_seen t;
+    struct hosts_seen h = {0};
+    struct buf body = BUF_INIT(1000);
+    struct results_query by_seq = {.batch = b->batch, .limit = 9}, by_index = by_seq,
+                         failed = by_seq;
+    uint8_t id[UUID_SIZE] = {0}, hash[32];
+    struct err e[11];
+    by_index.by_index = true;
+    failed.states = 1U << TASK_FAILED;
+    const int results[] = {
+        reader_batch(r, b->id, &e[0], &info),
+        reader_batches(r, &(struct batch_filter){.state = -1, .limit = 9}, on_batch, &l, &e[1]),
+        reader_results(r, &by_seq, on_result, &p, &e[2]),
+        reader_results(r, &by_index, on_result, &p, &e[3]),
+        reader_results(r, &failed, on_result, &p, &e[4]),
+        reader_task(r, b->batch, 0, on_task, &t, &e[5]),
+        reader_attempts(r, b->batch, 0, on_attempt, NULL, &e[6]),
+        reader_body(r, b->batch, 0, 0, 9, &body, &e[7]),
+        reader_hosts(r, NULL, 9, on_host, &h, &e[8]),
+        reader_host(r, "a.test", on_host, &h, &e[9]),
+        reader_idempotency(r, "key", &e[10], id, hash),
+    };
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        assert_int_equal(results[i], -1);
+        assert_int_equal(e[i].code, code);
+        assert_non_null(strstr(e[i].text, "cannot read the database: "));
+    }
+    buf_done(&body);
+}
+
+static void run(sqlite3 *db, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void a_database_that_cannot_be_read_fails_every_call(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 3, .host = "a.test"});
+    struct reader *r = NULL;
+    struct err e;
+    sqlite3 *db = NULL;
+    char copy[160], sql[256];
+    snprintf(copy, sizeof copy, "%s.copy", f->path);
+    snprintf(sql, sizeof sql, "VACUUM INTO '%s'", copy);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    run(db, sql);
+    sqlite3_close(db);
+    assert_int_equal(reader_open(copy, &e, &r), 0);
+    sqlite3_busy_timeout(r->db.handle, 0);
+    assert_int_equal(sqlite3_open(copy, &db), SQLITE_OK);
+    run(db, "BEGIN EXCLUSIVE"); // the copy has no write-ahead log
+    assert_nothing_is_read(r, &b, ERR_OVERLOADED);
+    run(db, "COMMIT; DROP VIEW results; DROP VIEW failures");
+    const char *const tables[] = {"batch", "task",    "ready", "result",
+                                  "body",  "attempt", "host",  "idempotency"};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        snprintf(sql, sizeof sql, "DROP TABLE %s", tables[i]);
+        run(db, sql);
+    }
+    assert_nothing_is_read(r, &b, ERR_INTERNAL);
+    sqlite3_close(db);
+    reader_close(&r);
+    unlink(copy);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -347,6 +426,7 @@ int main(void)
         TEST(batches_are_listed_newest_first_and_filtered),
         TEST(a_task_shows_where_it_stands),
         TEST(hosts_are_listed_by_name_with_their_counts),
+        TEST(a_database_that_cannot_be_read_fails_every_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
