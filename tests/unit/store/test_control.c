@@ -379,6 +379,54 @@ static void a_small_batch_is_copied_for_a_retry_beside_a_large_one(void **state)
     assert_int_equal(take_reply(f), 101);
 }
 
+static void a_batch_that_is_copied_for_a_retry_is_not_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 1200, .host = "a.test"});
+    work_off(f, "a.test", TASK_FAILED);
+    wait_changed(f, b.batch, is_finished);
+    fixture_stop(f);
+    fixture_open(f); // so that both are in one group
+    post_retry_of(f, b.id, 101);
+    struct control *c = control_new(CONTROL_DELETE, 102);
+    assert_non_null(c);
+    memcpy(c->id, b.id, UUID_SIZE);
+    mailbox_post(store_mailbox(f->store), &c->msg);
+    fixture_run(f);
+    check_reply(take(&f->api, RING_CONTROL_REPLY), -1, ERR_CONFLICT);
+    assert_int_equal(take_reply(f), 101);
+    check_reply(control_batch(f, CONTROL_DELETE, b.id, false), 0, ERR_OK);
+    assert_int_equal(work_off(f, "a.test", TASK_SUCCEEDED), 1200);
+}
+
+static void a_stop_amid_a_copy_leaves_all_of_it_or_nothing(void **state)
+{
+    enum { N = 20000 };
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = N, .host = "a.test"});
+    work_off(f, "a.test", TASK_FAILED);
+    wait_changed(f, b.batch, is_finished);
+    fixture_stop(f);
+    fixture_open(f);
+    post_retry_of(f, b.id, 101);
+    fixture_run(f);
+    fixture_restart(f);
+    int ready = work_off(f, "a.test", TASK_SUCCEEDED);
+    assert_true(ready == 0 || ready == N);
+}
+
+static void a_retry_has_as_long_to_live_as_what_it_repeats(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b =
+        submit_batch(f, (struct submit){.n = 1, .host = "a.test", .deadline_ms = 600000});
+    work_off(f, "a.test", TASK_FAILED);
+    wait_changed(f, b.batch, is_finished);
+    struct control_reply *r = control_batch(f, CONTROL_RETRY, b.id, false);
+    assert_int_equal(r->batch->deadline_at - r->batch->created_at, 600000);
+    release_message(r);
+}
+
 static void a_small_batch_expires_beside_the_cancel_of_a_large_one(void **state)
 {
     struct fixture *f = *state;
@@ -492,6 +540,9 @@ int main(void)
         TEST(a_changed_retention_holds_at_once_in_an_idle_store),
         TEST(a_batch_can_be_deleted_at_the_moment_its_retention_ends),
         TEST(a_small_batch_is_copied_for_a_retry_beside_a_large_one),
+        TEST(a_batch_that_is_copied_for_a_retry_is_not_removed),
+        TEST(a_stop_amid_a_copy_leaves_all_of_it_or_nothing),
+        TEST(a_retry_has_as_long_to_live_as_what_it_repeats),
         TEST(a_small_batch_expires_beside_the_cancel_of_a_large_one),
         TEST(many_small_batches_are_removed_in_few_commits),
         TEST(limits_of_a_host_are_kept_and_told),
