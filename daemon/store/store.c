@@ -266,7 +266,7 @@ static void store_free(struct store *s)
     store_free_list(&s->reads);
     store_free_list(&s->group);
     struct statements *sets[] = {&s->claim_sql, &s->record_sql, &s->control_sql, &s->halt_sql,
-                                 &s->timer_sql, &s->notify_sql, &s->batch_sql};
+                                 &s->timer_sql, &s->notify_sql, &s->batch_sql,   &s->body_sql};
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         db_finalize(sets[i]);
     }

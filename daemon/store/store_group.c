@@ -142,7 +142,7 @@ static int fill_from(struct store *s, struct list *from)
 
 bool store_background_wanted(const struct store *s)
 {
-    return s->back.have_halting || s->back.have_removed || s->back.have_free ||
+    return s->back.have_halting || s->back.have_removed || s->back.have_dead || s->back.have_free ||
            !list_empty(&s->copies) || upload_wanted(s);
 }
 
@@ -169,7 +169,13 @@ static int fill_background(struct store *s)
             return -1;
         }
     }
-    return s->back.have_free && !s->back.have_removed ? shrink_step(s) : 0;
+    while (s->back.have_dead && s->ops < BACKGROUND_OPS) {
+        if (body_dead_step(s) < 0) {
+            return -1;
+        }
+    }
+    bool all_deleted = !s->back.have_removed && !s->back.have_dead;
+    return s->back.have_free && all_deleted ? shrink_step(s) : 0;
 }
 
 static int run_transaction(struct store *s)
@@ -197,6 +203,21 @@ static int run_transaction(struct store *s)
     return 0;
 }
 
+// Frees the messages of the group, but for outcomes whose body goes on in the next one.
+static void group_done(struct store *s)
+{
+    for (struct list *l = list_pop_front(&s->group); l != NULL; l = list_pop_front(&s->group)) {
+        struct message *m = list_entry(l, struct message, link);
+        struct outcome *o = m->kind == RING_OUTCOME ? (struct outcome *)m : NULL;
+        if (o != NULL && body_goes_on(o)) {
+            o->stored.committed = o->stored.bytes;
+            list_push_back(&s->urgent, l);
+        } else {
+            m->free(m);
+        }
+    }
+}
+
 static void group_committed(struct store *s)
 {
     live_committed(&s->live, &s->db);
@@ -212,7 +233,7 @@ static void group_committed(struct store *s)
             s->counted[i] = 0;
         }
     }
-    store_free_list(&s->group);
+    group_done(s);
     store_post_answers(s);
     if (timers_next(s) < 0) {
         store_fatal(s, "%s", s->db.text);
@@ -234,6 +255,9 @@ static void group_refused(struct store *s, const struct err *why)
             control_refuse(s, ((struct control *)m)->token, why->code, why->text);
             m->free(m);
         } else {
+            if (m->kind == RING_OUTCOME) {
+                ((struct outcome *)m)->stored.bytes = ((struct outcome *)m)->stored.committed;
+            }
             list_push_back(&again, l);
         }
     }

@@ -17,7 +17,6 @@ enum {
     SQL_DROP_ATTEMPTS,
     SQL_DROP_TASK,
     SQL_RESULTS,
-    SQL_DROP_BODY,
     SQL_DROP_RESULT,
     SQL_DROP_BATCH,
     SQL__N
@@ -37,7 +36,6 @@ static const char *const sql[SQL__N] = {
     [SQL_DROP_TASK] = "DELETE FROM task WHERE id = ?",
     [SQL_RESULTS] =
         "SELECT id, body, size FROM result WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
-    [SQL_DROP_BODY] = "DELETE FROM body WHERE id >= ? AND id < ?",
     [SQL_DROP_RESULT] = "DELETE FROM result WHERE id = ?",
     [SQL_DROP_BATCH] = "DELETE FROM batch WHERE id = ?",
 };
@@ -208,15 +206,13 @@ static int drop_results(struct store *s, struct removal *removal)
         found[n].parts = found[n].body == 0 ? 0 : body_parts(db_int(st, 2));
         n++;
     }
-    // A part is 64 pages to free, so bodies count more than rows.
     for (int i = 0; i < n && r == 0 && removal->rows < PIECE; i++) {
-        st = s->halt_sql.v[SQL_DROP_BODY];
-        db_bind(st, "ii", found[i].body, found[i].body + found[i].parts);
-        if ((found[i].parts > 0 && db_exec(&s->db, st) < 0) ||
-            drop_by(s, SQL_DROP_RESULT, found[i].id) < 0) {
+        int dropped = body_drop(s, found[i].body, found[i].parts);
+        bool whole = dropped < BODY_DROP_MOST; // else the next step goes on with it
+        if (dropped < 0 || (whole && drop_by(s, SQL_DROP_RESULT, found[i].id) < 0)) {
             r = -1;
         }
-        removal->rows += 1 + (int)(found[i].parts * 16);
+        removal->rows += 1 + dropped * BODY_DROP_OPS;
     }
     return r;
 }

@@ -61,6 +61,7 @@ struct background {
     uint64_t halting;      // batch whose unfinished tasks are being ended, or 0
     uint32_t halting_next; // next index to look at
     bool have_halting, have_removed;
+    bool have_dead;                          // parts of bodies that will have no result
     bool have_free;                          // pages that deleted rows left may be too many
     int64_t next_body;                       // number of the next row of table body
     int64_t unfinished;                      // tasks without a result, of all batches
@@ -111,7 +112,7 @@ struct store {
     int timer_fd;     // readable at wake_at, and when the wall clock is set
 
     struct statements upload_sql, claim_sql, record_sql, control_sql, halt_sql, host_sql, timer_sql,
-        copy_sql, notify_sql, batch_sql;
+        copy_sql, notify_sql, batch_sql, body_sql;
 };
 
 // --- store_group.c ---
@@ -187,13 +188,27 @@ int claim_answer(struct store *s, const struct claim *m);
 
 // --- store_record.c ---
 int record_open(struct store *s, struct err *e);
-int record_outcome(struct store *s, const struct outcome *o); // 1: recorded, 0: stale
+// 1: recorded, 0: stale, or body_goes_on.
+int record_outcome(struct store *s, struct outcome *o);
 int record_retry(struct store *s, const struct retry_later *m);
 int record_sent(struct store *s, struct mark_sent *m);
 // Ends an unfinished task without a worker's help.
 int record_ended(struct store *s, const struct task_ref *ref, int attempts, enum task_state state,
                  enum task_error error);
 int record_interrupted(struct store *s); // what was found marked as sent; at start
+
+// --- store_body.c: parts of bodies ---
+#define BODY_DROP_OPS  16 // a part is 64 pages to free, so it counts more than a row
+#define BODY_DROP_MOST 64 // parts in one step
+int bodies_open(struct store *s, struct err *e);
+bool body_is_large(const struct outcome *o);
+bool body_goes_on(const struct outcome *o);                 // a part of it waits for the next group
+int body_insert(struct store *s, struct outcome *o);        // what one commit takes
+int body_end(struct store *s, const struct outcome *o);     // its result is recorded
+int body_give_up(struct store *s, const struct outcome *o); // it has none
+int body_drop(struct store *s, int64_t first,
+              int64_t parts); // how many it deleted: BODY_DROP_MOST if there may be more
+int body_dead_step(struct store *s);
 
 // --- store_crash.c ---
 void crash_open(struct store *s);

@@ -96,8 +96,8 @@ int store_prepare(struct store *s, bool normal_sync, struct err *e)
     ledger_init(&s->ledger, LEDGER_ENTRIES);
     return hosts_open(s, e) < 0 || notify_open(s, e) < 0 || batches_open(s, e) < 0 ||
                    upload_open(s, e) < 0 || claim_open(s, e) < 0 || record_open(s, e) < 0 ||
-                   control_open(s, e) < 0 || halt_open(s, e) < 0 || timers_open(s, e) < 0 ||
-                   copy_open(s, e) < 0
+                   bodies_open(s, e) < 0 || control_open(s, e) < 0 || halt_open(s, e) < 0 ||
+                   timers_open(s, e) < 0 || copy_open(s, e) < 0
                ? -1
                : 0;
 }
@@ -148,7 +148,10 @@ static int end_interrupted(struct store *s)
 int store_repair(struct store *s, struct err *e)
 {
     s->now_at = clock_wall_at();
-    if (one_number(s, "SELECT coalesce(max(id), 0) + 1 FROM body", e, &s->back.next_body) < 0 ||
+    static const char next_body[] =
+        "SELECT 1 + max((SELECT coalesce(max(id), 0) FROM body),"
+        " (SELECT coalesce(max(first + parts), 1) - 1 FROM body_begun))";
+    if (one_number(s, next_body, e, &s->back.next_body) < 0 ||
         one_number(s, "SELECT coalesce(sum(queued), 0) FROM host", e, &s->back.unfinished) < 0) {
         return -1;
     }
@@ -156,7 +159,9 @@ int store_repair(struct store *s, struct err *e)
     s->back.starts_told_at = s->now_at;
     s->back.have_halting = true;
     s->back.have_removed = true;
-    if (timers_start(s) < 0 || db_run(&s->db, "UPDATE batch SET state = 4 WHERE state = 0") < 0) {
+    s->back.have_dead = true;
+    if (timers_start(s) < 0 || db_run(&s->db, "UPDATE batch SET state = 4 WHERE state = 0") < 0 ||
+        db_run(&s->db, "UPDATE body_begun SET dead = 1") < 0) {
         return repair_error(s, e);
     }
     crash_open(s);

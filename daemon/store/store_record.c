@@ -2,15 +2,12 @@
 // What became of tasks: results, retries, "sent" marks. Exactly-once: a result is inserted in the
 // transaction that deletes the task's ready row, and that delete must affect one row; else the
 // outcome is stale and is dropped. On the store's thread.
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
-#include "daemon/store/body_parts.h"
 #include "daemon/store/store_internal.h"
 
-enum { SQL_TAKE, SQL_RESULT, SQL_BODY, SQL_ATTEMPT, SQL_RETRY, SQL_SENT, SQL_FOUND_SENT, SQL__N };
+enum { SQL_TAKE, SQL_RESULT, SQL_ATTEMPT, SQL_RETRY, SQL_SENT, SQL_FOUND_SENT, SQL__N };
 
 static const char *const sql[SQL__N] = {
     [SQL_TAKE] = "DELETE FROM ready WHERE host = ? AND prio = ? AND batch = ? AND idx = ?",
@@ -20,7 +17,6 @@ static const char *const sql[SQL__N] = {
         " tls_ms, first_byte_ms, total_ms, message, final_url, redirects, http_version,"
         " remote_ip, content_type, sha256, headers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SQL_BODY] = "INSERT INTO body (id, data) VALUES (?, ?)",
     [SQL_ATTEMPT] =
         "INSERT OR REPLACE INTO attempt (task, number, started_at, finished_at, status,"
         " error, queued_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, message,"
@@ -38,55 +34,8 @@ int record_open(struct store *s, struct err *e)
     return db_prepare(&s->db, sql, SQL__N, e, &s->record_sql);
 }
 
-// One part of a body, from memory or from its file.
-static int insert_part(struct store *s, const struct body *b, uint64_t at, size_t n)
-{
-    static const char empty[1];
-    char *copied = NULL;
-    const char *data = b->data != NULL ? b->data + at : empty;
-    if (b->fd >= 0) {
-        copied = sqlite3_malloc64(n);
-        if (copied == NULL) {
-            return db_fail(&s->db, SQLITE_NOMEM);
-        }
-        for (size_t got = 0; got < n;) {
-            ssize_t r = pread(b->fd, copied + got, n - got, (off_t)(at + got));
-            if (r <= 0 && !(r < 0 && errno == EINTR)) {
-                sqlite3_free(copied);
-                return db_fail(&s->db, SQLITE_IOERR_READ);
-            }
-            got += r > 0 ? (size_t)r : 0;
-        }
-        data = copied;
-    }
-    sqlite3_stmt *st = s->record_sql.v[SQL_BODY];
-    db_bind(st, "ib", s->back.next_body, data, n);
-    int r = db_exec(&s->db, st);
-    sqlite3_free(copied);
-    s->back.next_body++;
-    s->ops += 1 + n / 16384;
-    return r < 0 ? -1 : 0;
-}
-
-// Writes the body: the number of its first part (0: empty), or -1.
-static int64_t insert_body(struct store *s, const struct body *b)
-{
-    int64_t first = b->size == 0 ? 0 : s->back.next_body;
-    for (uint64_t at = 0; at < b->size; at += BODY_PART) {
-        uint64_t left = b->size - at;
-        if (insert_part(s, b, at, left < BODY_PART ? (size_t)left : BODY_PART) < 0) {
-            return -1;
-        }
-    }
-    return first;
-}
-
 static int insert_result(struct store *s, const struct live_batch *b, const struct outcome *o)
 {
-    int64_t body = o->has_body ? insert_body(s, &o->body) : 0;
-    if (body < 0) {
-        return -1;
-    }
     const struct attempt *a = &o->last;
     const struct timing *t = &a->timing;
     int64_t seq = batch_counts_done(&b->counts) + 1;
@@ -94,11 +43,11 @@ static int insert_result(struct store *s, const struct live_batch *b, const stru
     db_bind(st, "iiiiiiiiiiiiiiiiiiittttttbt", batch_range_start(b->batch) + seq,
             (int64_t)o->ref.task, (int64_t)o->state, (int64_t)a->status, (int64_t)a->error,
             (int64_t)o->retryable, (int64_t)a->number, (int64_t)o->has_body, (int64_t)o->complete,
-            (int64_t)(o->has_body ? o->body.size : o->size), body, a->started_at, a->finished_at,
-            (int64_t)t->queued, (int64_t)t->dns, (int64_t)t->connect, (int64_t)t->tls,
-            (int64_t)t->first_byte, (int64_t)t->total, a->message, o->final_url, o->redirects,
-            o->http_version, a->remote_ip, o->content_type, o->has_body ? o->sha256 : NULL,
-            sizeof(o->sha256), o->headers);
+            (int64_t)(o->has_body ? o->body.size : o->size), o->stored.first, a->started_at,
+            a->finished_at, (int64_t)t->queued, (int64_t)t->dns, (int64_t)t->connect,
+            (int64_t)t->tls, (int64_t)t->first_byte, (int64_t)t->total, a->message, o->final_url,
+            o->redirects, o->http_version, a->remote_ip, o->content_type,
+            o->has_body ? o->sha256 : NULL, sizeof(o->sha256), o->headers);
     s->ops++;
     return db_exec(&s->db, st) < 0 ? -1 : 0;
 }
@@ -139,32 +88,37 @@ static int count_result(struct store *s, struct live_batch *b, const struct outc
     return hosts_count(s, o->ref.host, &change);
 }
 
-static void drop_stale(struct store *s, const struct outcome *o)
+static int drop_stale(struct store *s, const struct outcome *o)
 {
     store_count(s, METRIC_OUTCOMES_STALE, 1);
     log_debug("dropped an outcome: its task has ended batch=%llu index=%u",
               (unsigned long long)task_key_batch(o->ref.task), task_key_index(o->ref.task));
+    return body_give_up(s, o);
 }
 
-int record_outcome(struct store *s, const struct outcome *o)
+int record_outcome(struct store *s, struct outcome *o)
 {
     s->ops++;
+    if (body_goes_on(o)) {
+        if (body_insert(s, o) < 0 || body_goes_on(o)) {
+            return s->db.rc != SQLITE_OK ? -1 : 0;
+        }
+    }
     if (store_settle(s, o->ref.task) < 0) {
         return -1;
     }
     struct live_batch *b = live_get(&s->live, &s->db, task_key_batch(o->ref.task));
     if (b == NULL || b->state == BATCH_REMOVED) {
-        drop_stale(s, o);
-        return s->db.rc != SQLITE_OK ? -1 : 0;
+        return s->db.rc != SQLITE_OK || drop_stale(s, o) < 0 ? -1 : 0;
     }
     sqlite3_stmt *take = s->record_sql.v[SQL_TAKE];
     bind_ref(take, &o->ref);
     int taken = db_exec(&s->db, take);
     if (taken < 1) {
-        drop_stale(s, o);
-        return taken;
+        return taken < 0 ? -1 : drop_stale(s, o);
     }
-    if (insert_result(s, b, o) < 0 || count_result(s, b, o) < 0) {
+    if ((o->has_body && !body_is_large(o) && body_insert(s, o) < 0) || insert_result(s, b, o) < 0 ||
+        body_end(s, o) < 0 || count_result(s, b, o) < 0) {
         return -1;
     }
     if (b->started_at == 0 && o->last.started_at > 0) {

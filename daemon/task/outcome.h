@@ -69,6 +69,10 @@ struct outcome {
     uint64_t bytes_received; // body bytes on the wire
     uint8_t sha256[32];      // of the decoded body; meaningful with has_body
     struct body body;
+    struct {                       // the store's own
+        int64_t first;             // number of the body's first part
+        uint64_t bytes, committed; // how much of it is inserted, and how much of that to stay
+    } stored;
 };
 
 struct outcome *outcome_new(const struct task_ref *ref); // NULL without memory; body.fd is -1
