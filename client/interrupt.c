@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Owns the client's one signal flag. The handler only sets it; it must never print or call libcurl.
+// Owns the client's signal flags. The handlers only set them; they must never print or call
+// libcurl.
 #include "client/interrupt.h"
 
 #include <signal.h>
 #include <stddef.h>
 #include <time.h>
 
-static volatile sig_atomic_t seen;
+static volatile sig_atomic_t seen, continued;
 
 static void on_interrupt(int number)
 {
     seen = number;
+}
+
+static void on_continue(int number)
+{
+    continued = number;
 }
 
 void interrupt_install(void)
@@ -26,6 +32,9 @@ void interrupt_install(void)
             sigaction(signals[i], &action, NULL);
         }
     }
+    struct sigaction go_on = {.sa_handler = on_continue, .sa_flags = SA_RESTART};
+    sigemptyset(&go_on.sa_mask);
+    sigaction(SIGCONT, &go_on, NULL);
     // A closed pipe is seen as EPIPE where it is written to.
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
@@ -40,6 +49,13 @@ bool interrupt_seen(void)
 int interrupt_signal(void)
 {
     return seen;
+}
+
+bool interrupt_continued(void)
+{
+    bool yes = continued != 0;
+    continued = 0;
+    return yes;
 }
 
 bool interrupt_sleep_ms(int64_t ms)

@@ -11,5 +11,9 @@ void interrupt_install(void);
 bool interrupt_seen(void);
 int interrupt_signal(void); // its number; 0: none
 
+// True once after the program was stopped (Ctrl-Z) and goes on: others have written to the
+// terminal.
+bool interrupt_continued(void);
+
 // Sleeps; returns early (true) when interrupted.
 bool interrupt_sleep_ms(int64_t ms);

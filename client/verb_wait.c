@@ -64,7 +64,8 @@ int verb_watch(struct app *app, const struct args *a, struct err *e)
         }
         finished = strcmp(field_str(batch, "state"), "finished") == 0;
         if (live) {
-            lines = draw(app, batch, messages == app->out.messages ? lines : 0);
+            bool undisturbed = !interrupt_continued() && messages == app->out.messages;
+            lines = draw(app, batch, undisturbed ? lines : 0);
         } else if (!json_equal(batch, shown)) {
             output_ndjson(batch);
         }

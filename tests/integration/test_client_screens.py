@@ -2,14 +2,19 @@
 """What a person sees of the client: lists without entries, bodies on a terminal, the tokens file."""
 import hashlib
 import json
+import os
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
+import time
 import unicodedata
 
 import pytest
 
-from fake_client import api, client  # noqa: F401 (fixtures)
+from fake_client import GATHER, api, client  # noqa: F401 (two are fixtures)
 
 OK, FAILURE, USAGE, UNREACHABLE, UNAUTHORISED, NOT_FOUND = range(6)
 
@@ -59,6 +64,29 @@ def test_a_message_is_not_drawn_over(client, api):
     api.cut_before += [r"wait=[1-9]"] * 3  # libcurl itself repeats a GET once on a kept connection
     text = client.terminal("watch", batch.id, "--no-color")[1]
     assert re.search(r"trying again\r\nbatch ", text), text
+
+
+def test_what_is_watched_is_drawn_below_what_came_while_it_was_stopped(client, api):
+    api.duration = 60
+    master, slave = pty.openpty()
+    process = subprocess.Popen([GATHER, "watch", api.add(["http://a.example/"]).id, "--no-color"], env=client.env, stdout=slave,
+                               stderr=subprocess.DEVNULL)
+    os.close(slave)
+
+    def shows(pattern):
+        text, deadline = "", time.monotonic() + 20
+        while not re.search(pattern, text) and time.monotonic() < deadline:
+            if select.select([master], [], [], 1)[0]:
+                text += os.read(master, 65536).decode()
+        return re.search(pattern, text)
+
+    assert shows(r"\x1b\[\d+A")
+    process.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGCONT)
+    assert shows(r"(?<!\x1b\[J)batch  ")
+    process.kill()
+    process.wait()
+    os.close(master)
 
 
 def test_a_terminal_without_a_cursor_gets_lines(client, api):
