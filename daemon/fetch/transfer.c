@@ -137,12 +137,19 @@ static void finish(struct transfer *t, CURLcode code)
     on_done(ctx, &result);
 }
 
-// The kept connection that libcurl had chosen says something unasked; or it died under the request,
-// and another transfer has taken the host's pin out of libcurl's table meanwhile.
+// Nothing came, and not because of what was sent: the kept connection that libcurl had chosen says
+// something unasked; or only kept ones were tried, up to six, and all died, or the last did when
+// another transfer had taken the host's pin out of libcurl's table; or an HTTP/2 server wound the
+// connection down (GOAWAY) and left the request out, of which libcurl says not a word (RFC 9113
+// §6.8).
 static bool wants_new_connection(const struct transfer *t, CURLcode code)
 {
-    return t->stale || (code == CURLE_COULDNT_RESOLVE_HOST && !t->decided && t->request_ms > 0 &&
-                        t->n_sockets == 0 && t->head.bytes == 0);
+    bool unanswered = !t->decided && t->request_ms > 0 && t->head.bytes == 0;
+    bool died = t->n_sockets == 0 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+                                      code == CURLE_COULDNT_RESOLVE_HOST);
+    bool left_out = code == CURLE_HTTP2 && !t->error_text[0];
+    return t->stale ||
+           (unanswered && (died || left_out) && !t->again && fetch_method_is_idempotent(t->method));
 }
 
 static int begin_again(struct transfer *t)
@@ -153,8 +160,12 @@ static int begin_again(struct transfer *t)
     if (curl_loop_add(t->engine->curl, t->easy) < 0) {
         return -1;
     }
+    t->again = true;
     t->stale = false;
     t->request_ms = 0;
+    t->n_sockets = 0;
+    t->watch.moved_ms = 0;
+    t->watch.answered_ms = 0;
     list_remove(&t->sent);
     return 0;
 }
@@ -213,6 +224,7 @@ static void begin(struct transfer *t, const struct transfer_request *r,
     t->blocked = false;
     t->shortage = false;
     t->stale = false;
+    t->again = false;
     t->is_chunked = false;
     t->codings = (struct codings){0};
     t->drop_body = false;

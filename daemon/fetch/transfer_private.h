@@ -84,6 +84,7 @@ struct transfer {
     bool blocked;  // an address was refused
     bool shortage; // a socket could not be had
     bool stale;    // the kept connection cannot be used: once more, on a new one
+    bool again;    // that was done
     struct response_head head;
     struct sink sink;
     bool is_chunked;

@@ -45,6 +45,7 @@ http {{
         location /post {{ proxy_pass http://127.0.0.1:{plain}; }}
         location /slow/ {{ alias {folder}/root/; limit_rate 200k; gzip off; }}
     }}
+    server {{ listen 127.0.0.1:{brief} ssl http2; keepalive_time 50ms; }}
     server {{ listen 127.0.0.1:{plain}; location / {{ return 200 "read"; }} }}
 }}
 """
@@ -90,14 +91,15 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def nginx(folder):
-    """{"h2": port, "h1": port}."""
-    h2, h1, plain = free_ports(3)
+    """{"h2": port, "h1": port, "brief": port}; "brief" winds connections down that are 50 ms old."""
+    h2, h1, brief, plain = free_ports(4)
     user = "user root;" if os.getuid() == 0 else ""
-    (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, h2=h2, h1=h1, plain=plain, user=user))
+    (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, h2=h2, h1=h1, brief=brief, plain=plain,
+                                                           user=user))
     process = subprocess.Popen([tool("nginx"), "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"],
                                stderr=subprocess.DEVNULL)
     eventually(lambda: accepts(h2) and accepts(h1), what="nginx")
-    yield {"h2": h2, "h1": h1}
+    yield {"h2": h2, "h1": h1, "brief": brief}
     process.terminate()
     process.wait(10)
 
@@ -168,6 +170,13 @@ def test_requests_share_connections(api, folder, nginx):
         most = max(most, max(sum(b <= at < e for b, e in spans) for at, _ in spans))
     assert most > 1, "no connection carried two requests at once"
     assert len({row[0] for row in log}) <= 40
+
+
+def test_connections_that_wind_down_cost_no_attempt(api, nginx):
+    """What a server leaves out is asked once more, on a connection that is not as old as the others."""
+    urls = [f"https://localhost:{nginx['brief']}/text.txt?{i}" for i in range(500)]
+    results = api.run({"urls": urls, "defaults": ONCE})
+    assert Counter((r["state"], r["http_version"]) for r in results) == {("succeeded", "2"): 500}
 
 
 def test_bodies_are_sent_with_http_1_1(api, nginx):

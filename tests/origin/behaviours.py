@@ -414,7 +414,7 @@ HTTP2 = {
     "HTTP/2, a stream reset for calm": h2("reset-to-calm", passes, "connection_reset"),
     "HTTP/2, asks for HTTP/1.1": h2("reset-for-http-1-1", fails, "http_protocol"),
     "HTTP/2, a stream reset after the answer": h2("reset-after-answer"),
-    "HTTP/2, a connection winds down once": h2("goaway-once", attempts=2),
+    "HTTP/2, a connection winds down once": h2("goaway-once"),
     "HTTP/2, connections wind down always": h2("goaway-always", passes, "connection_reset"),
     "HTTP/2, a connection winds down with the answer": h2("goaway-with-answer", reused=False),
     "HTTP/2, a connection winds down in a body": h2("goaway-in-body", passes, "truncated_body", 200, size=3),
