@@ -107,34 +107,35 @@ static void suggest(struct app *app, const char *command, const char *id, const 
     }
 }
 
-// `why` this run ends although the batch goes on, or although not all of it was printed, and how to
-// come back to it.
-static void say_left(struct cli *c, const char *why)
+// How to come back to the batch that this run was to wait for; `state` says how that is left.
+static void say_unfinished(struct cli *c, const char *state)
 {
     struct app *app = &c->app;
-    if (app->waiting[0]) {
-        bool watch = strcmp(c->verb->name, "watch") == 0;
-        bool follow = strcmp(c->verb->name, "results") == 0;
-        output_note(&app->out, "%sthe batch goes on. Come back with", why);
-        suggest(app,
-                watch    ? "gather watch"
-                : follow ? "gather results -f"
-                         : "gather wait",
-                app->waiting, "");
-        suggest(app, "gather results", app->waiting, "");
-        suggest(app, "gather cancel", app->waiting, "   (to stop it)");
-    } else if (app->printing[0]) {
-        output_note(&app->out, "%sthe batch is finished and kept. See it with", why);
-        suggest(app, "gather results", app->printing, "");
-    }
+    bool watch = strcmp(c->verb->name, "watch") == 0;
+    bool follow = strcmp(c->verb->name, "results") == 0;
+    const char *again = watch ? "gather watch" : follow ? "gather results -f" : "gather wait";
+    output_note(&app->out, "%s. Come back with", state);
+    suggest(app, again, app->waiting, "");
+    suggest(app, "gather results", app->waiting, "");
+    suggest(app, "gather cancel", app->waiting, "   (to stop it)");
+}
+
+// Where the rest is of what this run was to print.
+static void say_unprinted(struct app *app)
+{
+    output_note(&app->out, "the batch is finished and kept. See it with");
+    suggest(app, "gather results", app->printing, "");
 }
 
 static int say_interrupted(struct cli *c)
 {
-    if (c->app.waiting[0] || c->app.printing[0]) {
-        say_left(c, "interrupted; ");
+    if (c->app.waiting[0]) {
+        say_unfinished(c, "interrupted; the batch goes on");
     } else {
         output_note(&c->app.out, "interrupted");
+    }
+    if (c->app.printing[0]) {
+        say_unprinted(&c->app);
     }
     return EXIT_SIGNALLED + interrupt_signal();
 }
@@ -168,8 +169,10 @@ static int say_failed(struct cli *c, const struct err *e)
     } else if (e->code == ERR_UNAUTHORIZED) {
         output_message_part(
             &c->app.out, "give a token with --token-file FILE, GATHER_TOKEN_FILE or GATHER_TOKEN");
-    } else if (e->code == ERR_UNREACHABLE || c->app.printing[0]) {
-        say_left(c, "");
+    } else if (c->app.printing[0]) {
+        say_unprinted(&c->app);
+    } else if (c->app.waiting[0] && e->code == ERR_UNREACHABLE && conn_reached(c->app.conn)) {
+        say_unfinished(c, "what was accepted is not lost");
     }
     int status = err_info(e->code)->exit_status;
     return status != 0 ? status : EXIT_FAILURE;

@@ -94,6 +94,7 @@ def test_unreachable_daemon_exits_3_and_says_what_to_do(client):
     done = client.run("--server", "http://127.0.0.1:1", "ls")
     assert done.returncode == UNREACHABLE
     assert "Connection refused" in done.stderr and "--server" in done.stderr
+    assert "Come back" not in client.run("--server", "http://127.0.0.1:1", "wait", BATCH).stderr
 
 
 def test_a_server_whose_name_is_unknown_was_never_reached(client):
