@@ -151,6 +151,28 @@ static void of_a_very_large_upload_every_task_is_ready(void **state)
     assert_int_equal(work_off(f, "h17.test", TASK_SUCCEEDED), 500);
 }
 
+static int check_two(void *ctx, const struct host_row *row)
+{
+    (void)ctx;
+    assert_int_equal(row->queued, 2);
+    return 0;
+}
+
+static void a_host_is_the_same_when_more_are_known_than_are_remembered(void **state)
+{
+    struct fixture *f = *state;
+    submit_batch(f, (struct submit){.n = 33000, .hosts = 33000});
+    submit_batch(f, (struct submit){.n = 2, .hosts = 2});
+    flush_store(f);
+    struct err e;
+    for (int i = 0; i < 2; i++) {
+        char host[16];
+        snprintf(host, sizeof(host), "h%d.test", i);
+        assert_int_equal(reader_host(f->reader, host, check_two, NULL, &e), 1);
+        assert_int_equal(work_off(f, host, TASK_SUCCEEDED), 2);
+    }
+}
+
 static void an_upload_can_be_aborted_while_its_rows_are_inserted(void **state)
 {
     struct fixture *f = *state;
@@ -320,6 +342,7 @@ int main(void)
         TEST(the_same_key_for_another_request_is_refused),
         TEST(of_two_concurrent_uploads_with_one_key_one_wins),
         TEST(more_than_max_queued_is_refused),
+        TEST(a_host_is_the_same_when_more_are_known_than_are_remembered),
         TEST(a_full_disk_refuses_submissions_and_records_results),
         TEST(later_pieces_of_a_refused_upload_are_refused),
         TEST(pieces_out_of_order_are_refused),
