@@ -225,6 +225,7 @@ static void begin(struct transfer *t, const struct transfer_request *r,
     t->shortage = false;
     t->stale = false;
     t->again = false;
+    t->n_progress = 0;
     t->is_chunked = false;
     t->codings = (struct codings){0};
     t->drop_body = false;

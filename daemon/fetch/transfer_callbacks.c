@@ -11,6 +11,9 @@
 #include "common/clock.h"
 #include "daemon/fetch/transfer_private.h"
 
+// Heads are of some hundred bytes, and pages that say why a proxy refuses of some thousand.
+#define MAX_TUNNEL_ANSWER ((uint64_t)32 * 1024)
+
 static bool same_address(const struct sockaddr *a, const struct sockaddr_storage *b)
 {
     if (a->sa_family != b->ss_family) {
@@ -134,6 +137,22 @@ static int on_lookup(void *state, void *unused, void *arg)
     return (t->options->proxy ? proxy_known : t->literal) ? 0 : 1;
 }
 
+// CURLOPT_XFERINFOFUNCTION. libcurl 7.88 reads what a proxy says to CONNECT byte by byte, for as
+// long as there is some, and calls this for each: what does not end would hold the loop for ever.
+static int on_progress(void *arg, curl_off_t u1, curl_off_t u2, curl_off_t u3, curl_off_t u4)
+{
+    struct transfer *t = arg;
+    (void)u1;
+    (void)u2;
+    (void)u3;
+    (void)u4;
+    if (t->request_ms > 0 || ++t->n_progress <= MAX_TUNNEL_ANSWER) {
+        return 0;
+    }
+    transfer_decide(t, TASK_PROXY, "The proxy's answer to CONNECT is too long");
+    return 1;
+}
+
 static bool has_no_body(const struct transfer *t)
 {
     return t->method == METHOD_HEAD || t->head.status == 204 || t->head.status == 304;
@@ -232,6 +251,10 @@ void transfer_callbacks_install(struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_RESOLVER_START_DATA, t);
     curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_request);
     curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+    bool tunnels = t->options->proxy && t->https;
+    curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, tunnels ? 0L : 1L);
+    curl_easy_setopt(t->easy, CURLOPT_XFERINFOFUNCTION, tunnels ? on_progress : NULL);
+    curl_easy_setopt(t->easy, CURLOPT_XFERINFODATA, t);
     curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, transfer_on_body);

@@ -81,10 +81,11 @@ struct transfer {
     int64_t first_line_ms; // when the first line of the answer was complete; 0: it is not
     struct list sent;      // in engine->sent until on_sent is called
     char remote_ip[INET6_ADDRSTRLEN];
-    bool blocked;  // an address was refused
-    bool shortage; // a socket could not be had
-    bool stale;    // the kept connection cannot be used: once more, on a new one
-    bool again;    // that was done
+    uint64_t n_progress; // calls of libcurl's before the request, which is sent through a tunnel
+    bool blocked;        // an address was refused
+    bool shortage;       // a socket could not be had
+    bool stale;          // the kept connection cannot be used: once more, on a new one
+    bool again;          // that was done
     struct response_head head;
     struct sink sink;
     bool is_chunked;

@@ -385,6 +385,38 @@ static void a_proxy_is_asked_and_its_failure_is_its_own(void **state)
     f.options.proxy = NULL;
 }
 
+static void ask_for_a_tunnel(const char *answer, const char *more)
+{
+    struct script scripts[2] = {{NULL, 0, CLOSE, NULL, 0},
+                                {answer, strlen(answer), ENDLESS, more, 0}};
+    char proxy[64];
+    fixture_new(&f, NULL);
+    // The server takes what follows the first "/" for the row: "CONNECT www.test:443 HTTP/1.1".
+    assert_int_equal(0, scripted_server_start(&f.server, scripts, 2));
+    snprintf(proxy, sizeof(proxy), "http://proxy.test:%u", f.server.port);
+    f.options.proxy = proxy;
+    probe_init(&p, &f, true, "www.test", 0);
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, more, TASK_PROXY, 0);
+    assert_false(p.result.sent);
+    probe_done(&p);
+    fixture_free(&f);
+    scripted_server_stop(&f.server);
+}
+
+static void a_proxy_whose_answer_never_ends_does_not_hold_the_loop(void **state)
+{
+    (void)state;
+    ask_for_a_tunnel("HTTP/1.1 200 OK\r\n", "X-Endless: eeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\r\n");
+    ask_for_a_tunnel("HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\n"
+                     "Content-Length: 99999999999\r\n\r\n",
+                     "eeeeeeeeeeeeeeeeeeeeeeeee");
+    ask_for_a_tunnel("HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\n"
+                     "Transfer-Encoding: chunked\r\n\r\n",
+                     "10\r\neeeeeeeeeeeeeeee\r\n");
+}
+
 static void lack_of_descriptors_is_a_local_shortage(void **state)
 {
     (void)state;
@@ -426,6 +458,7 @@ int main(void)
         T(literal_addresses_need_no_pin),
         T(the_environment_names_no_proxy),
         T(a_proxy_is_asked_and_its_failure_is_its_own),
+        cmocka_unit_test(a_proxy_whose_answer_never_ends_does_not_hold_the_loop),
         T(lack_of_descriptors_is_a_local_shortage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
