@@ -9,7 +9,7 @@
 #include "daemon/store/body_parts.h"
 #include "daemon/store/store_internal.h"
 
-#define BYTES_AT_ONCE ((uint64_t)16 * 1024 * 1024) // in one commit
+#define BYTES_AT_ONCE ((uint64_t)4 * 1024 * 1024) // in one commit
 
 enum { SQL_PART, SQL_DROP, SQL_BEGIN, SQL_END, SQL_BURY, SQL_DEAD, SQL__N };
 

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 
 SHIFT = 24  # a task's row number is its batch's shifted so far, plus its index; a result's plus its seq
+PART = 256 * 1024  # bytes of a body in one row
 VISIBLE = "SELECT id FROM batch WHERE state IN (1, 2, 3)"  # not loading, not being removed
 
 # Each finds rows that must not be there.
@@ -35,8 +36,15 @@ CONTRADICTIONS = {
     "two batches of one idempotency key":
         "SELECT 1 FROM batch WHERE state <> 4 AND idempotency_key IS NOT NULL GROUP BY idempotency_key "
         "HAVING count(*) > 1",
-    "a result whose body is not there":
-        "SELECT 1 FROM result WHERE has_body AND body > 0 AND body NOT IN (SELECT id FROM body)",
+    "a result whose body is not there as a whole":
+        f"SELECT 1 FROM (SELECT id, body AS first, (size + {PART - 1}) / {PART} AS n FROM result WHERE body > 0) AS r "
+        f"WHERE r.id >> {SHIFT} IN ({VISIBLE}) AND n <> "
+        "(SELECT count(*) FROM body WHERE body.id >= first AND body.id < first + n)",
+    "a part of no body, neither of a result nor of one that was begun":
+        f"WITH span AS (SELECT body AS first, body + (size + {PART - 1}) / {PART} AS end FROM result WHERE body > 0 "
+        "UNION ALL SELECT first, first + parts FROM body_begun), "
+        "place AS (SELECT first AS id, end, 0 AS part FROM span UNION ALL SELECT id, 0, 1 FROM body) "
+        "SELECT 1 FROM (SELECT id, part, max(end) OVER (ORDER BY id, part) AS end FROM place) WHERE part AND id >= end",
 }
 
 

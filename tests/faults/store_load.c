@@ -221,7 +221,8 @@ static void report_success(struct load *l, const struct claimed_task *t)
     o->last.number = t->attempts + 1;
     o->last.status = 200;
     o->complete = o->has_body = true;
-    o->size = o->bytes_received = o->body.size = load_random(l, l->body_max);
+    size_t most = load_random(l, 50) == 0 ? l->body_max * 20 : l->body_max;
+    o->size = o->bytes_received = o->body.size = load_random(l, most);
     o->body.data = malloc(o->size + 1);
     assert_non_null(o->body.data);
     memset(o->body.data, (int)load_random(l, 256), o->size);
@@ -341,6 +342,17 @@ static void check_noted(struct load *l, struct noted *b)
     batch_info_free(&info);
 }
 
+// Bodies of which a part is missing, in batches that are not being removed; and parts that belong
+// to no body, or to one that is not marked as begun.
+static const char *const contradictions[] = {
+    "SELECT 1 FROM result r JOIN batch b ON b.id = r.id >> 24 WHERE b.state IN (1, 2, 3) AND body > 0"
+    " AND (SELECT count(*) FROM body p WHERE p.id >= r.body AND p.id < r.body + (r.size + 262143)"
+    " / 262144) <> (r.size + 262143) / 262144",
+    "SELECT 1 FROM body p WHERE NOT EXISTS (SELECT 1 FROM result r WHERE body > 0 AND p.id >="
+    " r.body AND p.id < r.body + (r.size + 262143) / 262144) AND NOT EXISTS (SELECT 1 FROM"
+    " body_begun b WHERE p.id >= b.first AND p.id < b.first + b.parts)",
+};
+
 static void check_sound(struct load *l)
 {
     sqlite3 *db;
@@ -351,6 +363,11 @@ static void check_sound(struct load *l)
     assert_int_equal(sqlite3_step(st), SQLITE_ROW);
     assert_string_equal((const char *)sqlite3_column_text(st, 0), "ok");
     sqlite3_finalize(st);
+    for (size_t i = 0; i < sizeof(contradictions) / sizeof(contradictions[0]); i++) {
+        assert_int_equal(sqlite3_prepare_v2(db, contradictions[i], -1, &st, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+        sqlite3_finalize(st);
+    }
     sqlite3_close(db);
 }
 

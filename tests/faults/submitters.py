@@ -53,6 +53,8 @@ def make(chance, origin, hosts):
     tasks = []
     for i in range(n):
         path = chance.choice(paths).format(key=f"{name}-{i}")
+        if not large and chance.random() < 0.01:
+            path = expected.LARGE_BODY
         method = "POST" if not large and path == "/ok" and chance.random() < 0.2 else "GET"
         tasks.append((method, origin.url(f"{path}?{i}", chance.choice(hosts))))
     if kind == TEXT:

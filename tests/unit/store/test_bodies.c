@@ -148,7 +148,7 @@ static void a_disk_that_fills_amid_a_body_is_waited_for(void **state)
     struct fixture *f = *state;
     struct batch_snapshot b;
     struct claimed *c = one_task(f, &b);
-    faulty_after = 9000; // pages: in the second piece
+    faulty_after = 9000; // pages: amid its pieces
     faulty_write = SQLITE_FULL;
     mailbox_post(store_mailbox(f->store), &large_outcome(f, &c->tasks[0])->msg);
     int64_t end = clock_monotonic_ms() + WAIT_MS;
