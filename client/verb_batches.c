@@ -231,6 +231,10 @@ int verb_rm(struct app *app, const struct args *a, struct err *e)
     struct request r = {.method = "DELETE", .path = path};
     struct reply reply;
     int rc = conn_send(app->conn, &r, &reply, e);
+    if (rc == 0 && reply.status != 204) {
+        rc = err_set(e, ERR_SYSTEM, "the answer %ld is none of gatherd; is --server right?",
+                     reply.status);
+    }
     reply_done(&reply);
     if (rc != 0) {
         return e->code == ERR_CONFLICT ? err_prefix(e, "gather rm --force cancels it first") : -1;

@@ -58,6 +58,7 @@ def test_an_answer_without_what_it_must_have_is_a_failure(client, api, answer):
                  ["submit", "http://a.example/"], ["fetch", "http://a.example/"]):
         done = client.run(*args)
         assert (done.returncode, done.stdout) == (FAILURE, "") and "none of gatherd" in done.stderr, (args, done)
+    assert "none of gatherd" in client.run("rm", BATCH).stderr
 
 
 def test_an_id_is_no_path(client, api):
