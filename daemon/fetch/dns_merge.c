@@ -33,9 +33,8 @@ bool dns_has_route(const struct in6_addr *to)
     return source_for(to, &source);
 }
 
-// An address that RFC 6724, section 2.1, labels ::/0, and that is not link-local. The other labels
-// but
-// ::1 have less precedence than IPv4.
+// An address that RFC 6724, section 2.1, labels ::/0, and that is not link-local. All other labels
+// but that of ::1 have less precedence than IPv4.
 static bool is_plain(const struct in6_addr *a)
 {
     static const uint8_t none[10], teredo[4] = {0x20, 0x01};

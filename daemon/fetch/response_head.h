@@ -13,8 +13,7 @@
 #include "common/task_error.h"
 
 // Fields of one response head (each line of a folded one counts), and with interim responses and
-// trailers of them all. Browsers and
-// servers stop in the low hundreds.
+// trailers of them all. Browsers and servers stop in the low hundreds.
 #define RESPONSE_MAX_FIELDS 1000
 
 //   STATUS --> FIELDS --> COMPLETE (trailers may follow)

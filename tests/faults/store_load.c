@@ -345,7 +345,8 @@ static void check_noted(struct load *l, struct noted *b)
 // Bodies of which a part is missing, in batches that are not being removed; and parts that belong
 // to no body, or to one that is not marked as begun.
 static const char *const contradictions[] = {
-    "SELECT 1 FROM result r JOIN batch b ON b.id = r.id >> 24 WHERE b.state IN (1, 2, 3) AND body > 0"
+    "SELECT 1 FROM result r JOIN batch b ON b.id = r.id >> 24 WHERE b.state IN (1, 2, 3) AND body "
+    "> 0"
     " AND (SELECT count(*) FROM body p WHERE p.id >= r.body AND p.id < r.body + (r.size + 262143)"
     " / 262144) <> (r.size + 262143) / 262144",
     "SELECT 1 FROM body p WHERE NOT EXISTS (SELECT 1 FROM result r WHERE body > 0 AND p.id >="

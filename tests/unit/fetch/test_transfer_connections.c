@@ -387,12 +387,11 @@ static void a_proxy_is_asked_and_its_failure_is_its_own(void **state)
 
 static void ask_for_a_tunnel(const char *answer, const char *more)
 {
-    struct script scripts[2] = {{NULL, 0, CLOSE, NULL, 0},
-                                {answer, strlen(answer), ENDLESS, more, 0}};
+    struct script rows[2] = {{NULL, 0, CLOSE, NULL, 0}, {answer, strlen(answer), ENDLESS, more, 0}};
     char proxy[64];
     fixture_new(&f, NULL);
     // The server takes what follows the first "/" for the row: "CONNECT www.test:443 HTTP/1.1".
-    assert_int_equal(0, scripted_server_start(&f.server, scripts, 2));
+    assert_int_equal(0, scripted_server_start(&f.server, rows, 2));
     snprintf(proxy, sizeof(proxy), "http://proxy.test:%u", f.server.port);
     f.options.proxy = proxy;
     probe_init(&p, &f, true, "www.test", 0);
