@@ -153,6 +153,17 @@ static int on_progress(void *arg, curl_off_t u1, curl_off_t u2, curl_off_t u3, c
     return 1;
 }
 
+// CURLOPT_SSL_CTX_FUNCTION. OpenSSL would go from one record that carries no data to the next (a
+// new key, a new ticket) for as long as there is one, within one call; so it returns to the loop
+// instead.
+static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
+{
+    (void)easy;
+    (void)arg;
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    return CURLE_OK;
+}
+
 static bool has_no_body(const struct transfer *t)
 {
     return t->method == METHOD_HEAD || t->head.status == 204 || t->head.status == 304;
@@ -251,6 +262,7 @@ void transfer_callbacks_install(struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_RESOLVER_START_DATA, t);
     curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_request);
     curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
     bool tunnels = t->options->proxy && t->https;
     curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, tunnels ? 0L : 1L);
     curl_easy_setopt(t->easy, CURLOPT_XFERINFOFUNCTION, tunnels ? on_progress : NULL);

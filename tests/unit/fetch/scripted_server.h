@@ -25,6 +25,7 @@ enum then {
     HOLD,    // say nothing more until the client leaves
     DRIP,    // `more` again and again, 100 ms apart
     ENDLESS, // `more` again and again, as fast as the client reads
+    REKEY,   // new TLS keys again and again
 };
 
 enum tls_play { TLS_NONE, TLS_SERVE, TLS_PLAIN, TLS_STALL, TLS_CLOSE };
@@ -148,6 +149,11 @@ static inline bool peer_then(struct peer *p, const struct script *s)
         }
         break;
     case ENDLESS: peer_send_endless(p, s->more); break;
+    case REKEY:
+        while (!atomic_load(&p->server->stop) &&
+               SSL_key_update(p->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 &&
+               SSL_do_handshake(p->ssl) == 1) {}
+        break;
     }
     return false;
 }

@@ -22,7 +22,8 @@ enum {
     ROW_CUT_CHUNK,
     ROW_HOLD,
     ROW_STALL,
-    ROW_SURPLUS_BEHIND_BODY
+    ROW_SURPLUS_BEHIND_BODY,
+    ROW_REKEY
 };
 
 static const struct script scripts[] = {
@@ -38,6 +39,7 @@ static const struct script scripts[] = {
     [ROW_STALL] = {BYTES("HTTP/1.1 20"), HOLD, NULL, 0},
     [ROW_SURPLUS_BEHIND_BODY] = {BYTES(OK "Content-Length: 3\r\n\r\n"), SAY,
                                  "hi\n" OK "Content-Length: 4\r\n\r\nevil", 0},
+    [ROW_REKEY] = {"", 0, REKEY, NULL, 0},
 };
 #define N_SCRIPTS (sizeof(scripts) / sizeof(scripts[0]))
 
@@ -242,6 +244,17 @@ static void connections_that_end_early_are_named(void **state)
     }
 }
 
+static void new_keys_without_end_do_not_hold_the_loop(void **state)
+{
+    (void)state;
+    start(TLS_SERVE, &good);
+    f.options.timeout_ms = 300;
+    fetch("good.test", ROW_REKEY, TASK_TIMEOUT_FIRST_BYTE, 0);
+    assert_in_range(p.result.total_ms, 300, TEST_PATIENCE_MS / 2);
+    probe_done(&p);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +263,7 @@ int main(void)
         cmocka_unit_test(servers_that_cannot_prove_who_they_are_are_refused),
         cmocka_unit_test(broken_handshakes_are_named),
         cmocka_unit_test(connections_that_end_early_are_named),
+        cmocka_unit_test(new_keys_without_end_do_not_hold_the_loop),
     };
     signal(SIGPIPE, SIG_IGN); // OpenSSL writes without MSG_NOSIGNAL
     return cmocka_run_group_tests(tests, make_identities, free_identities);
