@@ -39,7 +39,7 @@ static int start_server(struct api *a, const struct config *config, const int *f
 {
     struct http_server_config server = http_server_config_default(
         (unsigned)config->listen.max_connections, config->limits.request_body);
-    if (http_server_new(loop_base(a->loop), &server, dispatch_on_request, a, e, &a->server) < 0) {
+    if (http_server_new(a->loop, &server, dispatch_on_request, a, e, &a->server) < 0) {
         return -1;
     }
     const struct passed_sockets passed = {.fds = fds, .n = n_fds};

@@ -53,7 +53,7 @@ static void ignore_sigpipe(void)
     }
 }
 
-int http_server_new(struct event_base *base, const struct http_server_config *config,
+int http_server_new(struct loop *loop, const struct http_server_config *config,
                     http_on_request_fn *on_request, void *ctx, struct err *e,
                     struct http_server **ret)
 {
@@ -63,7 +63,7 @@ int http_server_new(struct event_base *base, const struct http_server_config *co
     }
     struct http_server *s = calloc(1, sizeof(*s));
     struct http_unsent *unsent = s ? calloc(1, sizeof(*unsent)) : NULL;
-    struct event *again = unsent ? event_new(base, -1, 0, on_accept_again, s) : NULL;
+    struct event *again = unsent ? event_new(loop_base(loop), -1, 0, on_accept_again, s) : NULL;
     if (!again) {
         free(unsent);
         free(s);
@@ -71,7 +71,7 @@ int http_server_new(struct event_base *base, const struct http_server_config *co
     }
     unsent->users = 1;
     s->unsent = unsent;
-    s->base = base;
+    s->loop = loop;
     s->config = *config;
     s->limits = (struct head_limits){
         .max_head = config->max_head,

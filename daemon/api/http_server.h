@@ -20,8 +20,8 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-struct event_base;
 struct http_server;
+struct loop;
 struct http_exchange;
 
 enum http_method {
@@ -56,12 +56,12 @@ struct http_server_config http_server_config_default(unsigned max_connections, u
 
 typedef void http_on_request_fn(void *ctx, struct http_exchange *x);
 
-// `base` must outlive the server. `config` is copied.
-int http_server_new(struct event_base *base, const struct http_server_config *config,
+// `loop` must outlive the server. `config` is copied.
+int http_server_new(struct loop *loop, const struct http_server_config *config,
                     http_on_request_fn *on_request, void *ctx, struct err *e,
                     struct http_server **ret);
 // Closes all; on_gone is called for open exchanges. Not from inside a handler. libevent frees the
-// connections' buffers in the next turn of the loop: give it one before event_base_free.
+// connections' buffers in the next turn of the loop: which loop_free gives it.
 void http_server_free(struct http_server **s);
 
 // "127.0.0.1:7070", "[::1]:7070", ":7070" not allowed. Port 0 takes a free one; *ret_port is the

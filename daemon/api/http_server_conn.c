@@ -232,6 +232,15 @@ static void on_deadline(struct http_conn *c, int64_t now)
     }
 }
 
+// What an event brought about, as a callback of the loop.
+static void turn(struct http_conn *c, int64_t now)
+{
+    struct loop *loop = c->server->loop; // the connection may be gone afterwards
+    int64_t since = loop_callback_begin();
+    conn_run(c, now);
+    loop_callback_end(loop, since, "http");
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
@@ -245,13 +254,13 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
         on_deadline(c, now);
     }
     c->busy--;
-    conn_run(c, now);
+    turn(c, now);
 }
 
 static void on_read(struct bufferevent *bev, void *ctx)
 {
     (void)bev;
-    conn_run(ctx, clock_monotonic_ms());
+    turn(ctx, clock_monotonic_ms());
 }
 
 // Fewer than HTTP_OUTPUT_LOW bytes wait to be sent.
@@ -264,7 +273,7 @@ static void on_write(struct bufferevent *bev, void *ctx)
     if (c->state == CONN_EXCHANGE && c->x.answer == ANSWER_STREAM) {
         c->x.drained_due = true;
     }
-    conn_run(c, now);
+    turn(c, now);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)
@@ -278,7 +287,7 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
     int64_t now = clock_monotonic_ms();
     c->eof = true;
     c->quiet_ms = now;
-    conn_run(c, now);
+    turn(c, now);
 }
 
 static void read_peer(struct http_conn *c, const struct sockaddr *peer)
@@ -303,7 +312,7 @@ struct http_conn *conn_new(struct http_server *s, struct evhtp_connection *evhtp
         return NULL;
     }
     struct http_conn *c = calloc(1, sizeof(*c));
-    struct event *tick = c ? event_new(s->base, -1, 0, on_tick, c) : NULL;
+    struct event *tick = c ? event_new(loop_base(s->loop), -1, 0, on_tick, c) : NULL;
     if (!tick) {
         free(c);
         return NULL;

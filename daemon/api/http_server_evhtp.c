@@ -84,7 +84,7 @@ int engine_listen(struct http_server *s, int fd, int backlog, struct err *e,
 {
     evhtp_set_mem_functions(memory_demand, memory_demand_again, free); // libevent's, too
     struct http_listener *l = calloc(1, sizeof(*l));
-    evhtp_t *evhtp = l ? evhtp_new(s->base, l) : NULL;
+    evhtp_t *evhtp = l ? evhtp_new(loop_base(s->loop), l) : NULL;
     if (!evhtp) {
         free(l);
         return err_set(e, ERR_SYSTEM, "out of memory");

@@ -23,6 +23,7 @@
 #include "daemon/api/http_body.h"
 #include "daemon/api/http_reply.h"
 #include "daemon/api/http_server.h"
+#include "daemon/loop/loop.h"
 
 // Fewer bytes than this waiting to be sent: the handler of a stream may write on.
 #define HTTP_OUTPUT_LOW 65536
@@ -50,7 +51,7 @@ struct http_unsent {
 void http_unsent_release(struct http_unsent *u);
 
 struct http_server {
-    struct event_base *base;
+    struct loop *loop;
     struct http_server_config config;
     struct head_limits limits;
     http_on_request_fn *on_request;

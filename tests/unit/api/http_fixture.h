@@ -28,9 +28,11 @@
 
 #include "common/clock.h"
 #include "daemon/api/http_server.h"
+#include "daemon/loop/loop.h"
 
 struct fixture {
-    struct event_base *base;
+    struct loop *loop;
+    struct event_base *base; // of the loop
     struct http_server *server;
     pthread_t thread;
     int stop;
@@ -305,8 +307,6 @@ static void *run_loop(void *ctx)
     event_free(drain);
     event_free(look);
     http_server_free(&f->server); // with whatever is open
-    // libevent ends bufferevents in a turn of the loop, and forgets those that never had one.
-    event_base_loop(f->base, EVLOOP_NONBLOCK);
     return NULL;
 }
 
@@ -326,10 +326,11 @@ static struct fixture *fixture_start(const struct http_server_config *config)
     struct err e = {0};
     struct fixture *f = calloc(1, sizeof(*f));
     assert_non_null(f);
-    f->base = event_base_new();
+    assert_int_equal(loop_new("test", &e, &f->loop), 0);
+    f->base = loop_base(f->loop);
     f->stop = eventfd(0, EFD_CLOEXEC);
     f->drain = eventfd(0, EFD_CLOEXEC);
-    assert_int_equal(http_server_new(f->base, config, on_request, f, &e, &f->server), 0);
+    assert_int_equal(http_server_new(f->loop, config, on_request, f, &e, &f->server), 0);
     if (http_server_listen_tcp(f->server, "127.0.0.1:0", &e, &f->port) != 0) {
         fail_msg("%s", e.text);
     }
@@ -352,7 +353,7 @@ static void fixture_stop(struct fixture *f)
     fixture_raise(f->stop);
     pthread_join(f->thread, NULL);
     assert_int_equal(access(f->unix_path, F_OK), -1);
-    event_base_free(f->base);
+    loop_free(&f->loop);
     close(f->stop);
     close(f->drain);
     free(f);

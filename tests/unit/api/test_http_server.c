@@ -470,12 +470,31 @@ static void draining_ends_connections_with_their_exchange(void **state)
     buf_done(&idle_out);
 }
 
+static void a_handler_that_takes_long_is_measured(void **state)
+{
+    struct fixture *f = *state;
+    struct buf out = BUF_INIT(1 << 16);
+    int fd = client_open(f);
+    client_send(fd, "GET /x HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(client_read(fd, "GET /x", &out), CLIENT_FOUND);
+    client_send(fd, "GET /nap?50 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    assert_int_equal(client_read(fd, NULL, &out), CLIENT_EOF);
+    int64_t lag_us = 0, end = clock_monotonic_ms() + 2000;
+    while (lag_us < 50000 && clock_monotonic_ms() < end) { // the callback ends behind its answer
+        lag_us = loop_take_lag_us(f->loop);
+    }
+    assert_true(lag_us >= 50000);
+    close(fd);
+    buf_done(&out);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(answers_each_request_by_the_rules),
+        CASE(a_handler_that_takes_long_is_measured),
         CASE(the_cut_of_packets_changes_no_answer),
         CASE(a_request_byte_by_byte_is_answered),
         CASE(pipelined_requests_are_answered_in_order),
