@@ -9,7 +9,7 @@ import plays
 STEADY = ("/ok", "/ok", "/ok", "/size/0", "/size/700", "/size/30000", "/size/400000", "/chunked/3000", "/gzip", "/zstd",
           "/delay/20", "/delay/150", "/status/404", "/redirect/1")
 PATHS = (*STEADY, "/status/500", "/reset", "/flaky/1/{key}")  # the others are tried again
-LARGE_BODY = "/size/9000000"  # which the store takes in pieces
+LARGE_BODY = "/size/5000000"  # which the store takes in pieces
 QUICK_RETRY = {"max_attempts": 3, "min_backoff_ms": 20, "max_backoff_ms": 60}
 
 

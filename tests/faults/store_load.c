@@ -221,7 +221,7 @@ static void report_success(struct load *l, const struct claimed_task *t)
     o->last.number = t->attempts + 1;
     o->last.status = 200;
     o->complete = o->has_body = true;
-    size_t most = load_random(l, 50) == 0 ? l->body_max * 20 : l->body_max;
+    size_t most = load_random(l, 200) == 0 ? l->body_max * 20 : l->body_max;
     o->size = o->bytes_received = o->body.size = load_random(l, most);
     o->body.data = malloc(o->size + 1);
     assert_non_null(o->body.data);
@@ -344,14 +344,16 @@ static void check_noted(struct load *l, struct noted *b)
 
 // Bodies of which a part is missing, in batches that are not being removed; and parts that belong
 // to no body, or to one that is not marked as begun.
+#define PARTS "(r.size + 262143) / 262144"
 static const char *const contradictions[] = {
-    "SELECT 1 FROM result r JOIN batch b ON b.id = r.id >> 24 WHERE b.state IN (1, 2, 3) AND body "
-    "> 0"
-    " AND (SELECT count(*) FROM body p WHERE p.id >= r.body AND p.id < r.body + (r.size + 262143)"
-    " / 262144) <> (r.size + 262143) / 262144",
-    "SELECT 1 FROM body p WHERE NOT EXISTS (SELECT 1 FROM result r WHERE body > 0 AND p.id >="
-    " r.body AND p.id < r.body + (r.size + 262143) / 262144) AND NOT EXISTS (SELECT 1 FROM"
-    " body_begun b WHERE p.id >= b.first AND p.id < b.first + b.parts)",
+    "SELECT 1 FROM result r JOIN batch b ON b.id = r.id >> 24"
+    " WHERE b.state IN (1, 2, 3) AND r.body > 0 AND " PARTS
+    " <> (SELECT count(*) FROM body p WHERE p.id >= r.body AND p.id < r.body + " PARTS ")",
+    "WITH span AS (SELECT body AS first, body + " PARTS " AS end FROM result r WHERE body > 0"
+    " UNION ALL SELECT first, first + parts FROM body_begun),"
+    " place AS (SELECT first AS id, end, 0 AS part FROM span UNION ALL SELECT id, 0, 1 FROM body)"
+    " SELECT 1 FROM (SELECT id, part, max(end) OVER (ORDER BY id, part) AS end FROM place)"
+    " WHERE part AND id >= end",
 };
 
 static void check_sound(struct load *l)

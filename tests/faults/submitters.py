@@ -53,7 +53,7 @@ def make(chance, origin, hosts):
     tasks = []
     for i in range(n):
         path = chance.choice(paths).format(key=f"{name}-{i}")
-        if not large and chance.random() < 0.01:
+        if not large and chance.random() < 0.004:
             path = expected.LARGE_BODY
         method = "POST" if not large and path == "/ok" and chance.random() < 0.2 else "GET"
         tasks.append((method, origin.url(f"{path}?{i}", chance.choice(hosts))))

@@ -7,7 +7,7 @@
 #include "fixture.h"
 #include "faulty_vfs.h"
 
-#define LARGE ((uint64_t)40 * 1024 * 1024 + 7)
+#define LARGE ((uint64_t)34 * 1024 * 1024 + 7)
 
 static int64_t number(struct fixture *f, const char *sql)
 {
@@ -148,7 +148,7 @@ static void a_disk_that_fills_amid_a_body_is_waited_for(void **state)
     struct fixture *f = *state;
     struct batch_snapshot b;
     struct claimed *c = one_task(f, &b);
-    faulty_after = 9000; // pages: amid its pieces
+    faulty_after = 6000; // pages: amid its pieces
     faulty_write = SQLITE_FULL;
     mailbox_post(store_mailbox(f->store), &large_outcome(f, &c->tasks[0])->msg);
     int64_t end = clock_monotonic_ms() + WAIT_MS;
