@@ -14,6 +14,9 @@
 // Heads are of some hundred bytes, and pages that say why a proxy refuses of some thousand.
 #define MAX_TUNNEL_ANSWER ((uint64_t)32 * 1024)
 
+// Messages of a handshake and behind it: seven make the longest, and a ticket or two follow.
+#define TLS_MESSAGES 16
+
 static bool same_address(const struct sockaddr *a, const struct sockaddr_storage *b)
 {
     if (a->sa_family != b->ss_family) {
@@ -153,14 +156,34 @@ static int on_progress(void *arg, curl_off_t u1, curl_off_t u2, curl_off_t u3, c
     return 1;
 }
 
-// CURLOPT_SSL_CTX_FUNCTION. OpenSSL would go from one record that carries no data to the next (a
-// new key, a new ticket) for as long as there is one, within one call; so it returns to the loop
-// instead.
+// OpenSSL goes from one record that carries no data to the next (a new key, a new ticket) for as
+// long as there is one, within one call. Behind more of them than an honest server has any use for
+// it returns to the loop instead; not before, since what a server sent before it hung up is best
+// read at once: the next write may be answered by a reset, which takes what was not yet read.
+static void on_tls_message(int written, int version, int type, const void *p, size_t n, SSL *tls,
+                           void *ctx)
+{
+    (void)version;
+    (void)p;
+    (void)n;
+    (void)ctx;
+    if (written || type != SSL3_RT_HANDSHAKE) {
+        return;
+    }
+    SSL_CTX *context = SSL_get_SSL_CTX(tls); // of this connection alone
+    uintptr_t seen = (uintptr_t)SSL_CTX_get_app_data(context) + 1;
+    SSL_CTX_set_app_data(context, (void *)seen); // a number
+    if (seen > TLS_MESSAGES) {
+        SSL_clear_mode(tls, SSL_MODE_AUTO_RETRY);
+    }
+}
+
+// CURLOPT_SSL_CTX_FUNCTION
 static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
 {
     (void)easy;
     (void)arg;
-    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_msg_callback(context, on_tls_message);
     return CURLE_OK;
 }
 
