@@ -61,7 +61,7 @@ int http_server_new(struct loop *loop, const struct http_server_config *config,
                     http_on_request_fn *on_request, void *ctx, struct err *e,
                     struct http_server **ret);
 // Closes all; on_gone is called for open exchanges. Not from inside a handler. libevent frees the
-// connections' buffers in the next turn of the loop: which loop_free gives it.
+// connections' buffers in the next turn of the loop, which loop_free gives it.
 void http_server_free(struct http_server **s);
 
 // "127.0.0.1:7070", "[::1]:7070", ":7070" not allowed. Port 0 takes a free one; *ret_port is the

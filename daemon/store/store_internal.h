@@ -206,8 +206,8 @@ bool body_goes_on(const struct outcome *o);                 // a part of it wait
 int body_insert(struct store *s, struct outcome *o);        // what one commit takes
 int body_end(struct store *s, const struct outcome *o);     // its result is recorded
 int body_give_up(struct store *s, const struct outcome *o); // it has none
-int body_drop(struct store *s, int64_t first,
-              int64_t parts); // how many it deleted: BODY_DROP_MOST if there may be more
+// How many parts it deleted, or -1: BODY_DROP_MOST if there may be more.
+int body_drop(struct store *s, int64_t first, int64_t parts);
 int body_dead_step(struct store *s);
 
 // --- store_crash.c ---

@@ -99,10 +99,11 @@ static int drop_stale(struct store *s, const struct outcome *o)
 int record_outcome(struct store *s, struct outcome *o)
 {
     s->ops++;
+    if (body_goes_on(o) && body_insert(s, o) < 0) {
+        return -1;
+    }
     if (body_goes_on(o)) {
-        if (body_insert(s, o) < 0 || body_goes_on(o)) {
-            return s->db.rc != SQLITE_OK ? -1 : 0;
-        }
+        return 0;
     }
     if (store_settle(s, o->ref.task) < 0) {
         return -1;

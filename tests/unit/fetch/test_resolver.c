@@ -177,15 +177,19 @@ static void a_question_for_ipv6_that_nobody_answers_delays_no_ipv4(void **state)
     assert_ipv4(&r.addresses[0], "8.8.8.8");
 }
 
+static void assert_remembered_shortly(struct fixture *f, const char *name)
+{
+    resolve(f, name);
+    resolve(f, name);
+    assert_int_equal(1, dns_server_asked(f->server, name));
+    turn(f, 320);
+    resolve(f, name);
+    assert_int_equal(2, dns_server_asked(f->server, name));
+}
+
 static void an_answer_for_one_family_alone_is_remembered_shortly(void **state)
 {
-    struct fixture *f = *state;
-    resolve(f, "deaf6.test");
-    resolve(f, "deaf6.test");
-    assert_int_equal(1, dns_server_asked(f->server, "deaf6.test"));
-    turn(f, 320);
-    resolve(f, "deaf6.test");
-    assert_int_equal(2, dns_server_asked(f->server, "deaf6.test"));
+    assert_remembered_shortly(*state, "deaf6.test");
 }
 
 static void that_no_address_is_allowed_is_said_only_when_all_are_known(void **state)
@@ -238,13 +242,7 @@ static void answers_are_kept_for_their_ttl(void **state)
 
 static void a_missing_name_is_remembered_shortly(void **state)
 {
-    struct fixture *f = *state;
-    resolve(f, "nowhere.test");
-    resolve(f, "nowhere.test");
-    assert_int_equal(1, dns_server_asked(f->server, "nowhere.test"));
-    turn(f, 320);
-    resolve(f, "nowhere.test");
-    assert_int_equal(2, dns_server_asked(f->server, "nowhere.test"));
+    assert_remembered_shortly(*state, "nowhere.test");
 }
 
 static void a_temporary_failure_is_not_remembered(void **state)
