@@ -181,6 +181,14 @@ void live_touch(struct live_table *t, struct live_batch *b, int64_t now_at, bool
     }
 }
 
+void live_started(struct live_batch *b, int64_t at)
+{
+    bool earlier = at >= b->created_at && at < b->started_at;
+    if (at > 0 && (b->started_at == 0 || earlier)) {
+        b->started_at = at;
+    }
+}
+
 void live_progress(struct live_table *t, struct live_batch *b, int32_t delta, int64_t now_at)
 {
     b->running += delta; // also of one that was removed: it is held as long as it runs

@@ -74,6 +74,9 @@ void live_move(struct live_table *t, struct live_batch *b, int to, int64_t now_a
 // Says that the batch changed: its version grows. `durable`: with the next commit its row is
 // written.
 void live_touch(struct live_table *t, struct live_batch *b, int64_t now_at, bool durable);
+// A task of it began then, or 0. Workers tell late and in any order, so the earliest counts, unless
+// the clock was set back to before the batch.
+void live_started(struct live_batch *b, int64_t at);
 // So many more of it run (or fewer), as a worker says.
 void live_progress(struct live_table *t, struct live_batch *b, int32_t delta, int64_t now_at);
 // Writes the dirty rows, inside the transaction; as often as somebody wants to read them there.

@@ -122,9 +122,7 @@ int record_outcome(struct store *s, struct outcome *o)
         body_end(s, o) < 0 || count_result(s, b, o) < 0) {
         return -1;
     }
-    if (b->started_at == 0 && o->last.started_at > 0) {
-        b->started_at = o->last.started_at;
-    }
+    live_started(b, o->last.started_at);
     if (live_unfinished(b) == 0) {
         live_move(&s->live, b, BATCH_FINISHED, s->now_at);
         store_count(s, METRIC_BATCHES_FINISHED, 1);

@@ -114,6 +114,26 @@ static void running_counts_are_told_and_never_make_queued_negative(void **state)
     release_message(c);
 }
 
+static void a_batch_has_started_when_the_first_of_its_tasks_had(void **state)
+{
+    struct fixture *f = *state;
+    struct batch_snapshot b = submit_batch(f, (struct submit){.n = 2, .host = "a.test"});
+    struct claimed *c = claim_tasks(f, "a.test", 5, 5);
+    const int64_t begun_at = clock_wall_at();
+    while (clock_wall_at() == begun_at) {}
+    post_progress(f, b.batch, 1);
+    assert_true(wait_changed(f, b.batch, is_running_one).started_at > begun_at);
+    post_outcome(f, &c->tasks[0], TASK_SUCCEEDED); // of long before the batch: by a clock set back
+    struct outcome *o = outcome_new(&c->tasks[1].ref);
+    assert_non_null(o);
+    o->state = TASK_SUCCEEDED;
+    o->last = (struct attempt){
+        .number = 1, .started_at = begun_at, .finished_at = begun_at, .status = 200};
+    mailbox_post(store_mailbox(f->store), &o->msg);
+    assert_int_equal(wait_changed(f, b.batch, is_finished).started_at, begun_at);
+    release_message(c);
+}
+
 static int count_attempt(void *ctx, const struct attempt_row *row)
 {
     int *n = ctx;
@@ -283,6 +303,7 @@ int main(void)
         TEST(a_second_outcome_of_a_task_is_dropped),
         TEST(an_outcome_that_crossed_a_restart_is_recorded_once),
         TEST(running_counts_are_told_and_never_make_queued_negative),
+        TEST(a_batch_has_started_when_the_first_of_its_tasks_had),
         TEST(attempts_are_kept_and_counted),
         TEST(an_attempt_that_does_not_count_is_not_recorded),
         TEST(what_was_being_sent_at_a_crash_ends_as_interrupted),
