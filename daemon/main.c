@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "daemon/api/api.h"
 #include "daemon/command_line.h"
 #include "daemon/daemon.h"
 #include "daemon/store/backup.h"
@@ -17,6 +18,10 @@ static int run_once(const struct command_line *line, const struct config *config
     struct err e = {.code = ERR_OK};
     if (line->mode == RUN_PRINT_CONFIG) {
         return config_print(config, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    if (line->mode == RUN_CHECK_CONFIG && api_check_config(config, &e) < 0) {
+        fprintf(stderr, "gatherd: %s\n", e.text);
+        return e.code == ERR_CONFIG ? EXIT_CONFIG : EXIT_FAILURE;
     }
     if (line->mode == RUN_BACKUP && store_backup(config->store.path, line->backup_file, &e) < 0) {
         fprintf(stderr, "gatherd: %s\n", e.text);

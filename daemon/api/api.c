@@ -117,15 +117,31 @@ void api_set_ready(struct api *a, bool ready, const char *why_not)
     snprintf(a->why_not, sizeof(a->why_not), "%s", ready || !why_not ? "" : why_not);
 }
 
+// Settings that allow the configured listeners.
+static int checked_settings(const struct config *config, struct err *e, struct api_settings **ret)
+{
+    if (api_settings_new(config, e, ret) < 0) {
+        return -1;
+    }
+    if (listeners_check(*ret, &config->listen, e) < 0) {
+        api_settings_unref(ret);
+        return -1;
+    }
+    return 0;
+}
+
+int api_check_config(const struct config *config, struct err *e)
+{
+    struct api_settings *settings = NULL;
+    int r = checked_settings(config, e, &settings);
+    api_settings_unref(&settings);
+    return r;
+}
+
 int api_reload(struct api *a, const struct config *config, struct err *e)
 {
     struct api_settings *fresh;
-    if (api_settings_new(config, e, &fresh) < 0) {
-        return -1;
-    }
-    // Listeners stay; what allowed them must still hold.
-    if (listeners_check(fresh, &config->listen, e) < 0) {
-        api_settings_unref(&fresh);
+    if (checked_settings(config, e, &fresh) < 0) { // listeners stay
         return -1;
     }
     api_settings_unref(&a->settings);

@@ -52,6 +52,9 @@ struct api_ports {
                        uint8_t ret_hash[32]);
 };
 
+// What a start would refuse of the configuration, as far as can be told without listening: the
+// tokens file, and TCP listeners without tokens.
+int api_check_config(const struct config *config, struct err *e);
 // Listens as configured and on `passed_fds` of the service manager. Refuses, with a text that says
 // why, a TCP listener without tokens unless it is on loopback and allow_anonymous is set. Main
 // thread, like everything here.

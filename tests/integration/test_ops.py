@@ -117,6 +117,15 @@ def test_a_bad_configuration_exits_78_with_its_place(tmp_path, what, check):
     assert (f"{path}:{line}" if line else str(path)) in done.stderr and word in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("auth,word", [("", "needs tokens"), ('tokens_file = "/nonexistent/tokens"', "/nonexistent/tokens")])
+def test_a_configuration_that_lets_nobody_in_exits_78(tmp_path, auth, word, check):
+    store = f'store {{ path = "{tmp_path}/gatherd.db" }}\n'
+    path = config(tmp_path, store + f'listen {{ socket = "" tcp = {{"127.0.0.1:0"}} }}\nauth {{ {auth} }}\n')
+    done = run_gatherd("--config", path, *(["--check-config"] if check else []))
+    assert done.returncode == 78 and word in done.stderr, done
+
+
 def test_a_good_configuration_passes_the_check(tmp_path):
     path = config(tmp_path, 'fetch { concurrency = 512 }\nhost "api.example.com" { concurrency = 2 delay = "500ms" }\n')
     done = run_gatherd("--config", path, "--check-config")
