@@ -29,20 +29,26 @@ static bool is_whole_number(const char *text, unsigned max)
     return scan_number(&text, max, &value) == 0 && *text == '\0';
 }
 
-// Address family of the `n` bytes of text, 0 if they are no address.
-static int address_family(const char *text, size_t n)
+// Address family of the `n` bytes of text, 0 if they are no address. An IPv4 address takes the
+// first bytes of *ret.
+static int parse_address(const char *text, size_t n, struct in6_addr *ret)
 {
     char literal[INET6_ADDRSTRLEN];
-    struct in6_addr address;
     if (n >= sizeof(literal)) {
         return 0;
     }
     memcpy(literal, text, n);
     literal[n] = '\0';
-    if (inet_pton(AF_INET, literal, &address) == 1) {
+    if (inet_pton(AF_INET, literal, ret) == 1) {
         return AF_INET;
     }
-    return inet_pton(AF_INET6, literal, &address) == 1 ? AF_INET6 : 0;
+    return inet_pton(AF_INET6, literal, ret) == 1 ? AF_INET6 : 0;
+}
+
+static int address_family(const char *text, size_t n)
+{
+    struct in6_addr ignored;
+    return parse_address(text, n, &ignored);
 }
 
 static bool is_address_with_port(const char *value)
@@ -96,11 +102,20 @@ int check_address_range(const char *value, struct err *e)
 {
     const char *slash = strchr(value, '/');
     size_t n = slash ? (size_t)(slash - value) : strlen(value);
-    int family = address_family(value, n);
-    if (!family || (slash && !is_whole_number(slash + 1, family == AF_INET ? 32 : 128))) {
+    struct in6_addr address;
+    int family = parse_address(value, n, &address);
+    unsigned width = family == AF_INET ? 32 : 128;
+    unsigned bits = width;
+    const char *p = slash ? slash + 1 : "";
+    if (!family || (slash && scan_number(&p, width, &bits) < 0) || *p != '\0') {
         return err_set(e, ERR_CONFIG,
                        "must be an address or a range, such as \"192.0.2.7\", \"10.0.0.0/8\" or "
                        "\"fd00::/8\"");
+    }
+    for (unsigned bit = bits; bit < width; bit++) {
+        if (address.s6_addr[bit / 8] >> (7 - bit % 8) & 1) {
+            return err_set(e, ERR_CONFIG, "must have no bits set behind the length of its prefix");
+        }
     }
     return 0;
 }
