@@ -144,6 +144,7 @@ int api_reload(struct api *a, const struct config *config, struct err *e)
     if (checked_settings(config, e, &fresh) < 0) { // listeners stay
         return -1;
     }
+    http_server_set_max_body(a->server, fresh->request_body);
     api_settings_unref(&a->settings);
     a->settings = fresh;
     return 0;

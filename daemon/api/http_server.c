@@ -53,6 +53,12 @@ static void ignore_sigpipe(void)
     }
 }
 
+void http_server_set_max_body(struct http_server *s, uint64_t max_body)
+{
+    s->config.max_body = max_body;
+    s->limits.max_body = max_body;
+}
+
 int http_server_new(struct loop *loop, const struct http_server_config *config,
                     http_on_request_fn *on_request, void *ctx, struct err *e,
                     struct http_server **ret)
@@ -76,8 +82,8 @@ int http_server_new(struct loop *loop, const struct http_server_config *config,
     s->limits = (struct head_limits){
         .max_head = config->max_head,
         .max_fields = config->max_fields,
-        .max_body = config->max_body,
     };
+    http_server_set_max_body(s, config->max_body);
     s->on_request = on_request;
     s->ctx = ctx;
     s->accept_warned_ms = INT64_MIN / 2;

@@ -64,6 +64,9 @@ int http_server_new(struct loop *loop, const struct http_server_config *config,
 // connections' buffers in the next turn of the loop, which loop_free gives it.
 void http_server_free(struct http_server **s);
 
+// Of requests whose head comes from now on.
+void http_server_set_max_body(struct http_server *s, uint64_t max_body);
+
 // "127.0.0.1:7070", "[::1]:7070", ":7070" not allowed. Port 0 takes a free one; *ret_port is the
 // real one.
 int http_server_listen_tcp(struct http_server *s, const char *address, struct err *e,

@@ -172,14 +172,19 @@ def test_an_unknown_option_is_refused():
 # -- signals ------------------------------------------------------------------------------------
 def test_sighup_applies_what_is_reloadable(own_daemon, origin, hosts):
     host = hosts.take()
-    daemon = own_daemon()
+    daemon = own_daemon({"limits": {"request_body": "2K"}})
+    large = b"#" * 3000 + b"\n" + origin.url("/ok", host).encode()
+    as_text = {"Content-Type": TEXT}
+    assert_problem(daemon.api.post("/v1/batches", large, as_text), 413, "payload_too_large")
     daemon.sections["fetch"]["host_concurrency"] = 2
+    daemon.sections["limits"]["request_body"] = "4K"
     daemon.write_config()
     daemon.signal(signal.SIGHUP)
     eventually(lambda: daemon.api.run([origin.url("/ok", host)]) and daemon.api.host(host)["max_concurrency"] == 2, 10,
                what="the new host_concurrency")
     daemon.api.run([origin.url(f"/delay/30?{i}", host) for i in range(20)])
     assert origin.record()["peak"][host] <= 2
+    assert daemon.api.post("/v1/batches", large, as_text).status == 202
 
 
 def test_sighup_with_a_bad_file_keeps_the_old_configuration(own_daemon, origin, hosts):
