@@ -22,14 +22,14 @@
 #define BODY_MAX     ((size_t)1 << 20) // the daemon's bound for a task's body
 #define QUERY_MAX    8192
 #define HOUR_MS      ((int64_t)3600 * 1000)
-#define YEAR_MS      ((int64_t)365 * 24 * HOUR_MS)
+#define MONTH_MS     ((int64_t)30 * 24 * HOUR_MS)
 
 const struct option_spec submit_batch_options[] = {
     {"name", 0, OPTION_TEXT, "TEXT", "a name to find the batch by", 0, 0},
     {"priority", 'p', OPTION_NUMBER, "0-9", "9 goes first (default 5)", 0, 9},
     {"deadline", 0, OPTION_DURATION, "DURATION", "what is unfinished then ends as expired", 1,
-     YEAR_MS},
-    {"concurrency", 0, OPTION_NUMBER, "N", "most of this batch in flight at once", 1, 1000000},
+     MONTH_MS},
+    {"concurrency", 0, OPTION_NUMBER, "N", "most of this batch in flight at once", 1, 100000},
     {"fail-fast", 0, OPTION_FLAG, NULL, "the first failure cancels the rest", 0, 0},
     {"partial", 0, OPTION_FLAG, NULL, "submit the valid URLs, leave out the others", 0, 0},
     {"idempotency-key", 0, OPTION_TEXT, "KEY", "the same key again: the same batch", 0, 0},
@@ -237,7 +237,8 @@ static void tell_rejected(struct app *app, const json_t *batch)
     if (json_array_size(errors) == 0) {
         return;
     }
-    output_note(&app->out, "%" PRId64 " entries were left out:", total);
+    output_note(&app->out, "%" PRId64 " %s left out:", total,
+                total == 1 ? "entry was" : "entries were");
     size_t i;
     const json_t *entry;
     json_array_foreach(errors, i, entry)

@@ -250,7 +250,9 @@ def test_unreachable_exits_3(tmp_path):
     assert done.returncode == UNREACHABLE and done.stderr
 
 
-@pytest.mark.parametrize("args", [["nonsense"], ["status", "--nonsense"], ["wait"], ["show", "x"], ["submit"], []])
+@pytest.mark.parametrize("args", [["nonsense"], ["status", "--nonsense"], ["wait"], ["show", "x"], ["submit"], [],
+                                  ["submit", "http://a.example/", "--concurrency", "100001"],
+                                  ["submit", "http://a.example/", "--deadline", "31d"]])
 def test_wrong_usage_exits_2(gather, args):
     done = gather(*args, exit_code=USAGE)
     assert done.stderr and done.stdout == ""
