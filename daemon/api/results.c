@@ -56,6 +56,7 @@ static void send_page(struct api *api, struct http_exchange *x, struct answer *a
 {
     char preference[PREFERENCE_SIZE];
     answer_field(a, "Cache-Control", "no-cache");
+    answer_field(a, "Vary", "Accept");
     if (wait_s > 0) {
         preference_applied(wait_s, preference);
         answer_field(a, "Preference-Applied", preference);

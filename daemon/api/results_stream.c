@@ -149,8 +149,8 @@ static struct results_stream *stream_new(struct request *r, const struct batch_i
 void results_stream_start(struct request *r, const struct batch_info *b,
                           const struct results_request *rq)
 {
-    static const struct http_field fields[] = {{"Cache-Control", "no-cache"}};
-    static const struct http_answer head = {200, "application/x-ndjson", fields, 1};
+    static const struct http_field fields[] = {{"Cache-Control", "no-cache"}, {"Vary", "Accept"}};
+    static const struct http_answer head = {200, "application/x-ndjson", fields, 2};
     if (http_method(r->x) == HTTP_HEAD) {
         http_stream_start(r->x, &head, -1, NULL, NULL);
         http_stream_end(r->x);

@@ -139,6 +139,7 @@ def test_batches_are_listed_newest_first_in_pages(api, origin, host):
 def test_a_stream_is_all_results_a_line_each(api, done, query):
     response = api.get(f"/v1/batches/{done['id']}/results{query}", Accept=NDJSON)
     assert response.status == 200 and response.media_type == NDJSON
+    assert response.header("vary") == api.get(f"/v1/batches/{done['id']}/results{query}").header("vary") == "Accept"
     lines = response.lines()
     if "failed" in query:
         assert len(lines) == 50
