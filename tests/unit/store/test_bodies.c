@@ -100,7 +100,8 @@ static void a_large_body_is_written_and_deleted_with_several_commits(void **stat
     before = commits(f);
     release_message(control_batch(f, CONTROL_DELETE, b.id, false));
     wait_for_parts(f, 0);
-    assert_true(commits(f) - before >= 3);
+    flush_store(f); // one more: a commit is seen in the database before it is counted
+    assert_true(commits(f) - before >= 4);
     release_message(c);
 }
 
