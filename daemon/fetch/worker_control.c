@@ -77,7 +77,7 @@ void worker_on_halt(struct worker *w, const struct batch_halt *m)
 
 void worker_on_limits(struct worker *w, const struct host_limits_changed *m)
 {
-    struct host *h = worker_find_host(w, m->host);
+    struct host *h = worker_find_host_by_name(w, m->name);
     if (h) {
         h->admin = m->limits;
         worker_apply_limits(w, h);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Which hosts a worker holds and when each is looked at again. A host that nothing waits for is
 // forgotten as soon as its pace allows, so that limits cannot be evaded by being forgotten; its
-// back-off is the store's to keep. Worker's thread only.
+// back-off is the store's to keep. A host is its name; its number is for claims. Worker's thread
+// only.
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,13 +28,21 @@ struct host *worker_find_host_by_name(struct worker *w, const char *name)
     return h;
 }
 
+static void leave_number(struct worker *w, struct host *h)
+{
+    if (TABLE_ADDED(h, by_id)) {
+        HASH_DELETE(by_id, w->hosts_by_id, h);
+        h->by_id.tbl = NULL;
+    }
+}
+
 static void forget(struct worker *w, struct host *h)
 {
     list_remove(&h->ready);
     list_remove(&h->touched);
     list_remove(&h->by_age);
     heap_remove(&w->wakes, &h->wake);
-    HASH_DELETE(by_id, w->hosts_by_id, h);
+    leave_number(w, h);
     HASH_DELETE(by_name, w->hosts_by_name, h);
     metrics_add(w->shared->metrics, METRIC_HOSTS_ACTIVE, -1);
     metrics_add(w->shared->metrics, METRIC_HOSTS_BLOCKED, h->counted_blocked ? -1 : 0);
@@ -119,11 +128,22 @@ static struct host *host_new(struct worker *w, const struct host_record *r)
     return h;
 }
 
+// Its row was deleted and made anew. The host goes on with its pace and its back-off; an answer to
+// a claim by the old number finds nobody, and gives no task.
+static struct host *renumber(struct worker *w, struct host *h, uint64_t id)
+{
+    leave_number(w, h);
+    h->id = id;
+    h->work = HOST_DRY;
+    HASH_ADD(by_id, w->hosts_by_id, id, sizeof h->id, h);
+    return TABLE_ADDED(h, by_id) ? h : NULL;
+}
+
 struct host *worker_add_host(struct worker *w, const struct host_record *r, bool needed)
 {
-    struct host *h = worker_find_host(w, r->host);
-    if (h) {
-        return h; // what is known here is newer than what the store has
+    struct host *h = worker_find_host_by_name(w, r->name);
+    if (h) { // what is known here is newer than what the store has
+        return h == worker_find_host(w, r->host) ? h : renumber(w, h, r->host);
     }
     if (HASH_CNT(by_id, w->hosts_by_id) >= WORKER_MAX_HOSTS && !make_room(w, needed)) {
         return NULL;
@@ -273,8 +293,9 @@ void worker_report_host(struct worker *w, struct host *h)
 {
     h->keep_until_ms = clock_monotonic_ms() + KEEP_REPORTED_MS;
     // Without memory the block still holds here; only a restart would not know of it.
-    struct host_state *m = host_state_new(h->id);
+    struct host_state *m = host_state_new(h->name);
     if (m) {
+        m->needed_until = h->queue.backoff.blocked_until_at + HOST_BACKOFF_QUIET_MS;
         m->blocked_until = h->queue.backoff.blocked_until_at;
         m->backoff_level = h->queue.backoff.level;
         outbox_put(&w->outbox, &m->msg);

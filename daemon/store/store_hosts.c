@@ -237,8 +237,12 @@ int hosts_lookup(struct store *s, const struct host_lookup *m)
 
 int hosts_state(struct store *s, const struct host_state *m)
 {
+    uint64_t id;
+    if (hosts_id(s, m->name, &id) < 0) {
+        return -1;
+    }
     sqlite3_stmt *st = s->host_sql.v[SQL_STATE];
-    db_bind(st, "iii", (int64_t)m->host, m->blocked_until, (int64_t)m->backoff_level);
+    db_bind(st, "iii", (int64_t)id, m->blocked_until, (int64_t)m->backoff_level);
     s->ops++;
     return db_exec(&s->db, st) < 0 ? -1 : 0;
 }
@@ -263,7 +267,7 @@ int hosts_set(struct store *s, const struct control *m)
         return -1;
     }
     s->ops++;
-    struct host_limits_changed *c = host_limits_changed_new(id);
+    struct host_limits_changed *c = host_limits_changed_new(m->host);
     if (c != NULL) {
         c->limits = *l;
     }

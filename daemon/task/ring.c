@@ -242,11 +242,23 @@ struct mark_sent *mark_sent_new(unsigned worker, const struct task_ref *ref)
     return s;
 }
 
-struct host_state *host_state_new(uint64_t host)
+static void free_host_state(struct message *m)
 {
-    struct host_state *s = message_new(sizeof(*s), RING_HOST_STATE, free_plain);
-    if (s != NULL) {
-        s->host = host;
+    struct host_state *s = (struct host_state *)m;
+    free(s->name);
+    free(s);
+}
+
+struct host_state *host_state_new(const char *name)
+{
+    struct host_state *s = message_new(sizeof(*s), RING_HOST_STATE, free_host_state);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->name = strdup(name);
+    if (s->name == NULL) {
+        free(s);
+        return NULL;
     }
     return s;
 }
@@ -261,11 +273,23 @@ struct batch_halt *batch_halt_new(uint64_t batch, bool pause)
     return h;
 }
 
-struct host_limits_changed *host_limits_changed_new(uint64_t host)
+static void free_host_limits(struct message *m)
 {
-    struct host_limits_changed *c = message_new(sizeof(*c), RING_HOST_LIMITS, free_plain);
-    if (c != NULL) {
-        c->host = host;
+    struct host_limits_changed *c = (struct host_limits_changed *)m;
+    free(c->name);
+    free(c);
+}
+
+struct host_limits_changed *host_limits_changed_new(const char *name)
+{
+    struct host_limits_changed *c = message_new(sizeof(*c), RING_HOST_LIMITS, free_host_limits);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->name = strdup(name);
+    if (c->name == NULL) {
+        free(c);
+        return NULL;
     }
     return c;
 }

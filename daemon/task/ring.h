@@ -141,7 +141,8 @@ struct changed *changed_new(size_t n);
 // ---- work
 // ------------------------------------------------------------------------------------------------------
 
-// A host as the store keeps it.
+// A host as the store keeps it. The store deletes the row of a host that nothing stored refers to,
+// whoever holds the host; met again, it has another number, which no host had before.
 struct host_record {
     uint64_t host; // row number
     char *name;    // owned
@@ -262,13 +263,15 @@ struct mark_sent {
 };
 struct mark_sent *mark_sent_new(unsigned worker, const struct task_ref *ref);
 
+// What the store is to keep of a host's back-off. By name, since its row may be gone.
 struct host_state {
     struct message msg;
-    uint64_t host;
+    char *name; // owned
     int64_t blocked_until;
     int32_t backoff_level;
+    int64_t needed_until; // wall: until then the level counts
 };
-struct host_state *host_state_new(uint64_t host);
+struct host_state *host_state_new(const char *name);
 
 // Drop a batch's tasks: waiting ones are forgotten (released, when `pause`), in-flight ones aborted
 // (not when `pause`). No outcome is owed for them: the store has written, or will write, their
@@ -282,10 +285,10 @@ struct batch_halt *batch_halt_new(uint64_t batch, bool pause);
 
 struct host_limits_changed {
     struct message msg;
-    uint64_t host;
+    char *name; // owned
     struct host_limits limits;
 };
-struct host_limits_changed *host_limits_changed_new(uint64_t host);
+struct host_limits_changed *host_limits_changed_new(const char *name);
 
 // ---- questions to fetch
 // ----------------------------------------------------------------------------------------

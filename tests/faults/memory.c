@@ -251,9 +251,9 @@ static int run_messages(struct buf *out, struct err *e)
         (struct message *)release_new(2),
         (struct message *)progress_new(2),
         (struct message *)mark_sent_new(0, &ref),
-        (struct message *)host_state_new(1),
+        (struct message *)host_state_new("a.example"),
         (struct message *)batch_halt_new(1, true),
-        (struct message *)host_limits_changed_new(1),
+        (struct message *)host_limits_changed_new("a.example"),
         (struct message *)host_query_new(1, 2),
         (struct message *)outcome_new(&ref),
     };

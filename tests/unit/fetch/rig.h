@@ -62,7 +62,8 @@ struct rig {
     int64_t running, most_claimed;
     unsigned open, most_open; // requests being answered now by all origins, and at most
     unsigned claims, lookups, states;
-    struct host_state last_state;
+    struct host_state last_state; // without its name
+    uint64_t last_state_host;
     bool hold_marks, refuse_marks;
 };
 
@@ -335,6 +336,8 @@ static bool rig_handle(struct rig *r, struct message *m)
     case RING_HOST_STATE:
         r->states++;
         r->last_state = *(struct host_state *)m;
+        r->last_state_host = rig_worker_of(r->last_state.name, RIG_HOSTS + 1);
+        r->last_state.name = NULL;
         return false;
     default: return false;
     }

@@ -296,6 +296,40 @@ static void a_host_at_which_flights_are_parked_makes_no_room(void **state)
     assert_null(worker_find_host(&a->w, 1));
 }
 
+static void tell_number(struct alone *a, const char *name, uint64_t number)
+{
+    struct work *m = work_new(1);
+    m->v[0] =
+        (struct host_record){.host = number,
+                             .name = strdup(name),
+                             .limits = {.max_concurrency = -1, .delay_ms = -1, .rate_per_s = -1}};
+    worker_on_work(&a->w, m);
+    m->msg.free(&m->msg);
+}
+
+// The store deletes the row of a host that nothing refers to, and makes one with another number for
+// the next task, perhaps while a claim by the old number is under way.
+static void a_host_whose_row_was_made_anew_stays_the_same(void **state)
+{
+    struct alone *a = *state;
+    const struct message *m = NULL;
+    tell_number(a, "a.test", 1);
+    turn(a);
+    struct host *h = worker_find_host(&a->w, 1);
+    host_pace_left(&h->queue.pace, worker_clock().us);
+    tell_number(a, "a.test", 9);
+    assert_int_equal(1, n_hosts(a));
+    assert_ptr_equal(h, worker_find_host(&a->w, 9));
+    assert_null(worker_find_host(&a->w, 1));
+    assert_true(h->queue.pace.started);
+    answer(a, 1, 0, false);
+    turn(a);
+    assert_int_equal(2, count_said(a, RING_CLAIM, &m));
+    assert_int_equal(9, ((const struct claim *)m)->host);
+    answer(a, 9, 4, false);
+    assert_int_equal(4, h->queue.n_tasks);
+}
+
 static void all_windows_together_are_bounded(void **state)
 {
     struct alone *a = *state;
@@ -341,6 +375,7 @@ int main(void)
         ALONE(no_more_hosts_are_held_than_fit),
         ALONE(hosts_blocked_for_long_make_room),
         ALONE(a_host_at_which_flights_are_parked_makes_no_room),
+        ALONE(a_host_whose_row_was_made_anew_stays_the_same),
         ALONE(all_windows_together_are_bounded),
         ALONE(says_when_the_daemons_slots_hold_it_up),
     };

@@ -168,7 +168,7 @@ static void retry_after_stops_the_whole_host(void **state)
     assert_int_equal(TASK_HTTP_STATUS, first->outcome->last.error);
     assert_int_equal(429, first->outcome->last.status);
     rig_until(r, r->states == 1);
-    assert_int_equal(1, r->last_state.host);
+    assert_int_equal(1, r->last_state_host);
     assert_int_equal(1, r->last_state.backoff_level);
     int64_t blocked_until = r->last_state.blocked_until;
     assert_in_range(blocked_until - clock_wall_at(), 1, 1000);
@@ -196,7 +196,7 @@ static void a_block_kept_by_the_store_holds(void **state)
 
 static void set_paused(struct rig *r, bool paused)
 {
-    struct host_limits_changed *m = host_limits_changed_new(1);
+    struct host_limits_changed *m = host_limits_changed_new("127.0.0.1");
     m->limits = r->limits[1];
     m->limits.paused = paused;
     mailbox_post(fetch_mailboxes(r->fetch)[1], &m->msg);

@@ -504,8 +504,7 @@ static void limits_of_a_host_are_kept_and_told(void **state)
         assert_int_equal(m->limits.paused, i == 1);
         release_message(m);
     }
-    unsigned worker;
-    struct host_state *m = host_state_new(host_id(f, "a.test", &worker));
+    struct host_state *m = host_state_new("a.test");
     m->blocked_until = 99;
     m->backoff_level = 2;
     mailbox_post(store_mailbox(f->store), &m->msg);

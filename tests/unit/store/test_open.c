@@ -114,7 +114,7 @@ static void retries_and_blocks_follow_a_clock_set_back_while_it_was_down(void **
     struct claimed *c = claim_tasks(f, "a.test", 1, 1);
     int64_t then_at = clock_wall_at() + day; // the clock was a day ahead
     post_retry(f, &c->tasks[0], then_at + 5000);
-    struct host_state *blocked = host_state_new(c->host);
+    struct host_state *blocked = host_state_new("a.test");
     blocked->blocked_until = then_at + 7000;
     mailbox_post(store_mailbox(f->store), &blocked->msg);
     release_message(c);
