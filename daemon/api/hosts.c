@@ -140,7 +140,7 @@ static void on_host_answer(struct pending *p, struct host_query *answer)
         .w = JSON_WRITER(&a.body), .settings = api->settings, .answer = answer, .limit = 1};
     int n = api->ports.host(api->ports.reader, p->params.host, on_row, &page, &e);
     if (n == 0) {
-        err_set(&e, ERR_NOT_FOUND, "no task was ever submitted for this host");
+        err_set(&e, ERR_NOT_FOUND, "there is nothing of this host, or nothing any more");
     }
     if (n <= 0) {
         buf_done(&a.body);

@@ -29,7 +29,9 @@ static const char *const sql[SQL__N] = {
         " WHERE t.id >= ?3 AND t.id < ?4",
     [SQL_HALTING] =
         "SELECT id FROM batch INDEXED BY batch_halting WHERE halt > 0 AND state < 3 LIMIT 1",
-    [SQL_REMOVED] = "SELECT id, priority FROM batch WHERE state = 4 ORDER BY id LIMIT 1",
+    [SQL_REMOVED] = "SELECT id, priority, max(succeeded, failed, cancelled, expired) FROM batch"
+                    " WHERE state = 4"
+                    " ORDER BY id LIMIT 1",
     [SQL_TASKS] = "SELECT id, host FROM task WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
     [SQL_DROP_READY] = "DELETE FROM ready WHERE host = ? AND prio = ? AND batch = ? AND idx = ?",
     [SQL_DROP_ATTEMPTS] = "DELETE FROM attempt WHERE task = ?",
@@ -146,7 +148,8 @@ int halt_step(struct store *s)
 struct removal {
     uint64_t batch;
     int64_t prio;
-    int rows; // deleted in this step
+    bool has_results; // else it was never accepted, and a task may have had no ready row
+    int rows;         // deleted in this step
 };
 
 static int drop_by(struct store *s, int which, int64_t id)
@@ -160,9 +163,13 @@ static int drop_task(struct store *s, const struct removal *r, int64_t task, int
     sqlite3_stmt *st = s->halt_sql.v[SQL_DROP_READY];
     db_bind(st, "iiii", host, r->prio, (int64_t)r->batch, task - batch_range_start(r->batch));
     int ready = db_exec(&s->db, st);
+    bool ended = ready == 0 && r->has_results;
+    struct host_change change = {.queued = ready > 0 ? -1 : 0, .kept = ended ? -1 : 0};
+    if ((ready > 0 || ended) && hosts_count(s, (uint64_t)host, &change) < 0) {
+        return -1;
+    }
     if (ready > 0) {
-        if (hosts_count(s, (uint64_t)host, &(struct host_change){.queued = -1}) < 0 ||
-            store_settle(s, (uint64_t)task) < 0) {
+        if (store_settle(s, (uint64_t)task) < 0) {
             return -1;
         }
         s->back.unfinished--;
@@ -229,8 +236,9 @@ int purge_step(struct store *s)
         s->back.have_free = true;
         return r;
     }
-    struct removal removal = {.batch = (uint64_t)db_int(st, 0), .prio = db_int(st, 1)};
-    removal.prio = prio_of((int)removal.prio);
+    struct removal removal = {.batch = (uint64_t)db_int(st, 0),
+                              .prio = prio_of((int)db_int(st, 1)),
+                              .has_results = db_int(st, 2) != 0};
     db_reset(st);
     if (drop_tasks(s, &removal) < 0) {
         return -1;

@@ -13,12 +13,14 @@ enum { SQL_FIND, SQL_INSERT, SQL_COUNT, SQL_RECORD, SQL_STATE, SQL_SET, SQL_NEXT
 
 static const char *const sql[SQL__N] = {
     [SQL_FIND] = "SELECT id FROM host WHERE name = ?",
-    [SQL_INSERT] = "INSERT INTO host (name) VALUES (?)",
-    [SQL_COUNT] = "UPDATE host SET queued = queued + ?2, succeeded = succeeded + ?3,"
-                  " failed = failed + ?4, bytes_received = bytes_received + ?5 WHERE id = ?1",
+    [SQL_INSERT] = "INSERT INTO host (id, name, used_at) VALUES (?, ?, ?)",
+    [SQL_COUNT] = "UPDATE host SET queued = queued + ?2, kept = kept + ?3,"
+                  " succeeded = succeeded + ?4, failed = failed + ?5,"
+                  " bytes_received = bytes_received + ?6, used_at = max(used_at, ?7) WHERE id = ?1",
     [SQL_RECORD] = "SELECT name, max_concurrency, delay_ms, rate_per_s, paused, blocked_until,"
                    " backoff_level FROM host WHERE id = ?",
-    [SQL_STATE] = "UPDATE host SET blocked_until = ?2, backoff_level = ?3 WHERE id = ?1",
+    [SQL_STATE] = "UPDATE host SET blocked_until = ?2, backoff_level = ?3,"
+                  " used_at = max(used_at, ?4) WHERE id = ?1",
     [SQL_SET] = "UPDATE host SET max_concurrency = ?2, delay_ms = ?3, rate_per_s = ?4, paused = ?5"
                 " WHERE id = ?1",
     [SQL_NEXT] = "SELECT host FROM ready WHERE host > ? ORDER BY host LIMIT 1",
@@ -122,6 +124,15 @@ static void remember_name(struct host_names *names, const char *name, uint64_t i
     names->n++;
 }
 
+void hosts_forget_name(struct store *s, const char *name)
+{
+    struct host_name *h;
+    HASH_FIND(hh, s->names->all, name, strlen(name), h);
+    if (h != NULL) {
+        forget_name(s->names, h);
+    }
+}
+
 int hosts_id(struct store *s, const char *name, uint64_t *ret)
 {
     struct host_name *h;
@@ -142,11 +153,11 @@ int hosts_id(struct store *s, const char *name, uint64_t *ret)
         *ret = (uint64_t)db_int(find, 0);
         db_reset(find);
     } else {
-        db_bind(insert, "t", name);
+        *ret = (uint64_t)s->back.next_host++;
+        db_bind(insert, "iti", (int64_t)*ret, name, s->now_at);
         if (db_exec(&s->db, insert) < 0) {
             return -1;
         }
-        *ret = (uint64_t)sqlite3_last_insert_rowid(s->db.handle);
         s->ops++;
     }
     remember_name(s->names, name, *ret);
@@ -171,6 +182,7 @@ int hosts_count(struct store *s, uint64_t host, const struct host_change *change
         s->ops++;
     }
     d->change.queued += change->queued;
+    d->change.kept += change->kept;
     d->change.succeeded += change->succeeded;
     d->change.failed += change->failed;
     d->change.bytes += change->bytes;
@@ -183,8 +195,8 @@ int hosts_flush(struct store *s)
     HASH_ITER(hh, s->deltas->all, d, next)
     {
         sqlite3_stmt *st = s->host_sql.v[SQL_COUNT];
-        db_bind(st, "iiiii", (int64_t)d->id, d->change.queued, d->change.succeeded,
-                d->change.failed, d->change.bytes);
+        db_bind(st, "iiiiiii", (int64_t)d->id, d->change.queued, d->change.kept,
+                d->change.succeeded, d->change.failed, d->change.bytes, s->now_at);
         if (db_exec(&s->db, st) < 0) {
             return -1;
         }
@@ -220,7 +232,7 @@ int hosts_record(struct store *s, uint64_t host, struct host_record *ret)
 int hosts_lookup(struct store *s, const struct host_lookup *m)
 {
     uint64_t id;
-    if (hosts_id(s, m->name, &id) < 0) {
+    if (hosts_id(s, m->name, &id) < 0 || hosts_count(s, id, &(struct host_change){0}) < 0) {
         return -1;
     }
     struct work *w = work_new(1);
@@ -242,7 +254,7 @@ int hosts_state(struct store *s, const struct host_state *m)
         return -1;
     }
     sqlite3_stmt *st = s->host_sql.v[SQL_STATE];
-    db_bind(st, "iii", (int64_t)id, m->blocked_until, (int64_t)m->backoff_level);
+    db_bind(st, "iiii", (int64_t)id, m->blocked_until, (int64_t)m->backoff_level, m->needed_until);
     s->ops++;
     return db_exec(&s->db, st) < 0 ? -1 : 0;
 }
@@ -251,7 +263,8 @@ int hosts_set(struct store *s, const struct control *m)
 {
     uint64_t id;
     struct host_record record;
-    if (hosts_id(s, m->host, &id) < 0 || hosts_record(s, id, &record) < 0) {
+    if (hosts_id(s, m->host, &id) < 0 || hosts_count(s, id, &(struct host_change){0}) < 0 ||
+        hosts_record(s, id, &record) < 0) {
         return -1;
     }
     struct host_limits *l = &record.limits;

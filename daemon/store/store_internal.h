@@ -64,6 +64,7 @@ struct background {
     bool have_dead;                          // parts of bodies that will have no result
     bool have_free;                          // pages that deleted rows left may be too many
     int64_t next_body;                       // number of the next row of table body
+    int64_t next_host;                       // of table host: none is given twice to workers
     int64_t unfinished;                      // tasks without a result, of all batches
     int64_t retries_told_at, starts_told_at; // what was due until then is told
     int64_t set_back_ms; // how far the wall clock was set back since times were last moved with it
@@ -140,11 +141,12 @@ int hosts_open(struct store *s, struct err *e);
 void hosts_close(struct store *s);
 int hosts_id(struct store *s, const char *name, uint64_t *ret); // makes the row if need be
 struct host_change {
-    int64_t queued, succeeded, failed, bytes;
+    int64_t queued, kept, succeeded, failed, bytes;
 };
 int hosts_count(struct store *s, uint64_t host, const struct host_change *change);
 int hosts_flush(struct store *s);
 void hosts_rolled_back(struct store *s);
+void hosts_forget_name(struct store *s, const char *name); // its row is deleted
 int hosts_record(struct store *s, uint64_t host,
                  struct host_record *ret); // 1, 0: none; ret->name is owned
 int hosts_lookup(struct store *s, const struct host_lookup *m);

@@ -152,6 +152,7 @@ int store_repair(struct store *s, struct err *e)
         "SELECT 1 + max((SELECT coalesce(max(id), 0) FROM body),"
         " (SELECT coalesce(max(first + parts), 1) - 1 FROM body_begun))";
     if (one_number(s, next_body, e, &s->back.next_body) < 0 ||
+        one_number(s, "SELECT 1 + coalesce(max(id), 0) FROM host", e, &s->back.next_host) < 0 ||
         one_number(s, "SELECT coalesce(sum(queued), 0) FROM host", e, &s->back.unfinished) < 0) {
         return -1;
     }

@@ -61,7 +61,7 @@ static void bind_ref(sqlite3_stmt *st, const struct task_ref *ref)
 // Counts a result in its batch, its host and the metrics.
 static int count_result(struct store *s, struct live_batch *b, const struct outcome *o)
 {
-    struct host_change change = {.queued = -1, .bytes = (int64_t)o->bytes_received};
+    struct host_change change = {.queued = -1, .kept = 1, .bytes = (int64_t)o->bytes_received};
     struct batch_counts *c = &b->counts;
     enum metric metric = METRIC_TASKS_EXPIRED;
     switch (o->state) {

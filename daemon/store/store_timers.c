@@ -11,8 +11,9 @@
 #include "common/log.h"
 #include "daemon/store/store_internal.h"
 
-#define KEY_GRACE_MS 60000 // so that many keys are forgotten with one commit
-#define KEYS_AT_ONCE 500
+#define KEY_GRACE_MS  60000 // so that many keys are forgotten with one commit
+#define KEYS_AT_ONCE  500
+#define HOSTS_AT_ONCE 250
 // A worker that knows the host claims a retry when it is due; being told is for one that forgot it.
 #define RETRY_GRACE_MS 1000
 // Less is the clock being steered, or this thread having been slow between two readings.
@@ -25,13 +26,20 @@ enum {
     SQL_NEXT_DEADLINE,
     SQL_NEXT_EXPIRY,
     SQL_NEXT_KEY,
+    SQL_NEXT_HOST,
     SQL_DEADLINES,
     SQL_OLD,
     SQL_KEYS,
+    SQL_HOSTS,
     SQL_MOVE_RETRIES,
     SQL_MOVE_BLOCKS,
     SQL__N
 };
+
+// To which no task, no result and no limit refers. As the index of that name has it.
+#define UNUSED_HOSTS                                                                               \
+    "host INDEXED BY host_unused WHERE queued = 0 AND kept = 0 AND max_concurrency = -1"           \
+    " AND delay_ms = -1 AND rate_per_s = -1 AND paused = 0"
 
 // Where an index is named SQLite would take that of the state, and walk over all finished batches.
 static const char *const sql[SQL__N] = {
@@ -45,12 +53,15 @@ static const char *const sql[SQL__N] = {
     [SQL_NEXT_EXPIRY] = "SELECT finished_at FROM batch INDEXED BY batch_finished WHERE state = 3"
                         " ORDER BY finished_at LIMIT 1",
     [SQL_NEXT_KEY] = "SELECT expires_at FROM idempotency ORDER BY expires_at LIMIT 1",
+    [SQL_NEXT_HOST] = "SELECT used_at FROM " UNUSED_HOSTS " ORDER BY used_at LIMIT 1",
     [SQL_DEADLINES] = "SELECT id FROM batch WHERE deadline_at > 0 AND halt = 0 AND state < 3"
                       " AND deadline_at <= ? ORDER BY deadline_at LIMIT ?",
     [SQL_OLD] = "SELECT id FROM batch INDEXED BY batch_finished WHERE state = 3"
                 " AND finished_at <= ? ORDER BY finished_at LIMIT ?",
     [SQL_KEYS] = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency"
                  " WHERE expires_at <= ? LIMIT ?)",
+    [SQL_HOSTS] = "DELETE FROM host WHERE id IN (SELECT id FROM " UNUSED_HOSTS
+                  " AND used_at <= ? ORDER BY used_at LIMIT ?) RETURNING name",
     [SQL_MOVE_RETRIES] = "UPDATE ready SET not_before = max(not_before - ?, 1) WHERE not_before > 0"
                          " AND not_before > ?",
     [SQL_MOVE_BLOCKS] =
@@ -114,6 +125,37 @@ static int forget_batches(struct store *s)
         }
     }
     return n < 0 ? -1 : 0;
+}
+
+// Tasks of an upload under way are counted with their ready rows, so hosts stay while it holds some
+// back.
+static bool hosts_may_go(const struct store *s)
+{
+    return s->settings.retention_ms > 0 && upload_buffered(s) == 0;
+}
+
+// Workers need not be asked: they know hosts by name, and no number is given twice.
+static int forget_hosts(struct store *s)
+{
+    if (!hosts_may_go(s)) {
+        return 0;
+    }
+    if (hosts_flush(s) < 0) { // what this very group counted
+        return -1;
+    }
+    sqlite3_stmt *st = s->timer_sql.v[SQL_HOSTS];
+    db_bind(st, "ii", s->now_at - s->settings.retention_ms, (int64_t)HOSTS_AT_ONCE);
+    int r;
+    while ((r = db_step(&s->db, st)) == 1) {
+        const char *name = db_text(st, 0);
+        if (name == NULL) {
+            db_reset(st);
+            return db_fail(&s->db, SQLITE_NOMEM);
+        }
+        hosts_forget_name(s, name);
+        s->back.have_free = true;
+    }
+    return r;
 }
 
 // Times that come again are due again: what was told by the old clock says nothing of what has been
@@ -187,7 +229,10 @@ int timers_step(struct store *s)
     if (db_exec(&s->db, s->timer_sql.v[SQL_KEYS]) < 0) {
         return -1;
     }
-    return expire_batches(s) < 0 || forget_batches(s) < 0 || notify_due(s) < 0 ? -1 : 0;
+    return expire_batches(s) < 0 || forget_batches(s) < 0 || forget_hosts(s) < 0 ||
+                   notify_due(s) < 0
+               ? -1
+               : 0;
 }
 
 // Lowers *at to the statement's one value plus `add`.
@@ -215,6 +260,9 @@ int timers_next(struct store *s)
     }
     if (s->settings.retention_ms > 0 &&
         sooner(s, SQL_NEXT_EXPIRY, s->settings.retention_ms, &at) < 0) {
+        return -1;
+    }
+    if (hosts_may_go(s) && sooner(s, SQL_NEXT_HOST, s->settings.retention_ms, &at) < 0) {
         return -1;
     }
     s->wake_at = at;

@@ -33,6 +33,11 @@ CONTRADICTIONS = {
         "SELECT 1 FROM batch WHERE state = 3 AND succeeded + failed + cancelled + expired <> total",
     "a host whose queue is not its ready rows":
         "SELECT 1 FROM host WHERE queued <> (SELECT count(*) FROM ready WHERE ready.host = host.id)",
+    "a host whose kept tasks are not those with a result":
+        "SELECT 1 FROM host LEFT JOIN (SELECT task.host AS id, count(*) AS n FROM task "
+        "JOIN result ON result.task = task.id GROUP BY task.host) AS k ON k.id = host.id WHERE kept <> coalesce(n, 0)",
+    "a task without its host":
+        f"SELECT 1 FROM task WHERE id >> {SHIFT} IN ({VISIBLE}) AND host NOT IN (SELECT id FROM host)",
     "two batches of one idempotency key":
         "SELECT 1 FROM batch WHERE state <> 4 AND idempotency_key IS NOT NULL GROUP BY idempotency_key "
         "HAVING count(*) > 1",

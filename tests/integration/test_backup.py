@@ -191,4 +191,5 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(own_daemon, orig
     assert daemon.api.results(batch) == results
     assert rows(daemon.db_path, "SELECT count(*) FROM results WHERE batch = ?", batch) == [(5,)]
     assert daemon.api.batch(waiting)["counts"]["queued"] == 1
+    assert rows(daemon.db_path, "SELECT queued, kept, used_at > 0 FROM host ORDER BY kept") == [(1, 0, 1), (0, 5, 1)]
     assert daemon.api.run([origin.url("/ok", hosts.take())])[0]["state"] == "succeeded"

@@ -37,6 +37,12 @@ CONTRADICTIONS = {
         f"WHERE id BETWEEN batch.id * {TASKS_OF_BATCH} AND batch.id * {TASKS_OF_BATCH} + {TASKS_OF_BATCH - 1})",
     "a host whose queue is not its ready rows":
         "SELECT 1 FROM host WHERE queued <> (SELECT count(*) FROM ready WHERE ready.host = host.id)",
+    "a host whose kept tasks are not those with a result":
+        "SELECT 1 FROM host LEFT JOIN (SELECT task.host AS id, count(*) AS n FROM task "
+        "JOIN result ON result.task = task.id GROUP BY task.host) AS k ON k.id = host.id WHERE kept <> coalesce(n, 0)",
+    "a task without its host":
+        f"SELECT 1 FROM task WHERE id / {TASKS_OF_BATCH} IN (SELECT id FROM batch WHERE state IN (1, 2, 3)) "
+        f"AND host NOT IN (SELECT id FROM host)",
 }
 
 
@@ -151,6 +157,19 @@ def test_kill_again_and_again_under_several_submitters(own_daemon, origin, hosts
         assert all(r["state"] == "succeeded" for r in results)
     daemon.stop()
     check_database(daemon)
+
+
+def test_kill_while_hosts_are_forgotten_and_met_again(own_daemon, origin, hosts):
+    daemon = own_daemon({"store": {"retention": "1ms"}})
+    urls = [origin.url("/ok?forgotten", name) for name in hosts.take(6)]
+    for _ in range(2):
+        for url in urls * 4:
+            daemon.api.submit([url, *urls[:2]])
+        daemon.kill()
+        check_database(daemon)
+        daemon.start()
+    with closing(sqlite3.connect(f"file:{daemon.db_path}?mode=ro", uri=True)) as db:
+        eventually(lambda: db.execute("SELECT count(*) FROM host").fetchone() == (0,), what="the end of all hosts")
 
 
 def test_an_upload_cut_by_a_crash_leaves_nothing(own_daemon, origin, hosts):

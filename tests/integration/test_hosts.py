@@ -191,6 +191,15 @@ def test_bad_limits_are_refused(api, document):
     assert_problem(response, 422, "invalid_request")
 
 
+def test_a_host_that_is_forgotten_and_met_again_keeps_its_pace(own_daemon, origin, hosts):
+    host = hosts.take()
+    daemon = own_daemon({"store": {"retention": "1ms"}, f'host "{host}"': {"delay": "400ms"}})
+    for i in range(2):
+        daemon.api.submit([origin.url(f"/ok?forgotten{i}", host)])
+        eventually(lambda: daemon.api.get(f"/v1/hosts/{host}").status == 404, what="the end of the host's row")
+    assert min(gaps(starts(origin, "/ok?forgotten"))) >= 0.395
+
+
 def test_limits_set_by_an_admin_survive_a_restart(own_daemon, origin, hosts):
     host = hosts.take()
     daemon = own_daemon()
