@@ -138,10 +138,10 @@ static void finish(struct transfer *t, CURLcode code)
 }
 
 // Nothing came, and not because of what was sent: the kept connection that libcurl had chosen says
-// something unasked; or only kept ones were tried, up to six, and all died, or the last did when
-// another transfer had taken the host's pin out of libcurl's table; or an HTTP/2 server wound the
-// connection down (GOAWAY) and left the request out, of which libcurl says not a word (RFC 9113
-// §6.8).
+// something unasked, or libcurl's words are of other connections; or only kept ones were tried, up
+// to six, and all died, or the last did when another transfer had taken the host's pin out of
+// libcurl's table; or an HTTP/2 server wound the connection down (GOAWAY) and left the request out,
+// of which libcurl says not a word (RFC 9113 §6.8).
 static bool wants_new_connection(const struct transfer *t, CURLcode code)
 {
     bool unanswered = !t->decided && t->request_ms > 0 && t->head.bytes == 0;
@@ -162,6 +162,7 @@ static int begin_again(struct transfer *t)
     }
     t->again = true;
     t->stale = false;
+    t->error_text[0] = '\0';
     t->request_ms = 0;
     t->n_sockets = 0;
     t->watch.moved_ms = 0;

@@ -49,11 +49,23 @@ static bool may_connect(const struct transfer *t, const struct sockaddr *sa)
     return known && (t->options->proxy || address_policy_allows_sockaddr(t->policy, sa));
 }
 
+// Whether libcurl has words of an error before this transfer has a connection. Once a second it
+// looks at all kept connections in the name of a transfer that begins, and what it finds wrong with
+// them stands for all that it would have to say of this transfer.
+static bool words_are_of_others(const struct transfer *t)
+{
+    return t->n_sockets == 0 && !t->blocked && !t->shortage && t->error_text[0];
+}
+
 // CURLOPT_OPENSOCKETFUNCTION
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
     struct transfer *t = arg;
     (void)purpose;
+    if (words_are_of_others(t)) {
+        t->stale = true;
+        return CURL_SOCKET_BAD;
+    }
     if (!may_connect(t, &a->addr)) {
         t->blocked = true;
         return CURL_SOCKET_BAD;
@@ -117,7 +129,7 @@ static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_por
         for (unsigned i = 0; i < t->n_sockets && i < TRANSFER_SOCKETS; i++) {
             curl_loop_learn_port(t->engine->curl, t->sockets[i]);
         }
-    } else if (speaks_unasked(t, (unsigned)local_port)) {
+    } else if (words_are_of_others(t) || speaks_unasked(t, (unsigned)local_port)) {
         t->stale = true;
         return CURL_PREREQFUNC_ABORT;
     }

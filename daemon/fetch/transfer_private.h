@@ -84,7 +84,7 @@ struct transfer {
     uint64_t n_progress; // calls of libcurl's before the request, which is sent through a tunnel
     bool blocked;        // an address was refused
     bool shortage;       // a socket could not be had
-    bool stale;          // the kept connection cannot be used: once more, on a new one
+    bool stale;          // what libcurl has at hand cannot be used: once more, on a new connection
     bool again;          // that was done
     struct response_head head;
     struct sink sink;

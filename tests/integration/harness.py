@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The programs under test and the origin server as objects that tests start, stop and kill."""
+import datetime
 import json
 import os
 import pathlib
@@ -30,6 +31,12 @@ def eventually(condition, timeout=10, every=0.02, what="the condition"):
             return value
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout} s"
         time.sleep(every)
+
+
+def wall_clock(ahead_s):
+    """The time in so many seconds, as the API writes it."""
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead_s)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def status_of(process, field):

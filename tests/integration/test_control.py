@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Steering batches: cancel, pause, resume, retry, delete, deadlines, fail_fast, concurrency, priority."""
-import datetime
 import time
 
 import pytest
 
 from api import TEXT, assert_complete, assert_problem
-from harness import eventually
+from harness import eventually, wall_clock
 
 
 def running(api, batch_id, n=1):
@@ -174,10 +173,8 @@ def test_a_waiting_retry_is_cancelled_at_once(api, origin, host):
 
 
 def test_not_before_holds_a_batch_back(api, origin, host):
-    start = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1.5)
     began = time.monotonic()
-    batch = api.submit({"urls": [origin.url("/ok?held", host)],
-                        "not_before": start.isoformat(timespec="milliseconds").replace("+00:00", "Z")})
+    batch = api.submit({"urls": [origin.url("/ok?held", host)], "not_before": wall_clock(1.5)})
     task = api.task(batch["id"], 0)
     assert task["waiting_for"]["reason"] == "not_before" and task["waiting_for"]["until"], task
     assert api.wait(batch["id"], 10)["counts"]["succeeded"] == 1

@@ -141,7 +141,8 @@ def test_behaviour(outcomes, play):
     result, error = outcome.result, outcome.error
     assert result["state"] == row.state and error.get("code") in row.allowed_codes, result
     assert result["status"] in row.allowed_statuses, result
-    assert (error.get("retryable", False), result["attempts"]) == (row.retryable, row.attempts), result
+    tries = [attempt["error"] for attempt in result["tries"]]
+    assert (error.get("retryable", False), result["attempts"]) == (row.retryable, row.attempts), tries
     assert result["size"] in row.sizes, result
     assert row.state == "succeeded" or error["message"], error
     if row.state == "succeeded":
@@ -210,6 +211,17 @@ def test_well_behaved_connections_are_used_again(api, origin):
     api.set_host(host, max_concurrency=1)
     api.run([origin.url(f"/ok?again{i}", host) for i in range(20)])
     assert len({r["connection"] for r in origin.requests("/ok?again")}) <= 2
+
+
+def test_the_fault_of_a_kept_connection_is_not_said_of_another_server(api, origin):
+    """Once a second libcurl looks at all kept connections, in the name of whatever transfer begins then."""
+    def urls(play):
+        return [origin.url("/", f"ok-{i}-whole-h2-{play}.play.test", "tls_h2") for i in range(4)]
+
+    assert [r["state"] for r in api.run(urls("answers-and-goes-mad"))] == ["succeeded"] * 4
+    results = api.run({"urls": urls("transfer-encoding"), "not_before": harness.wall_clock(1.2),
+                       "defaults": {"retry": {"max_attempts": 1}}})
+    assert [r["error"]["code"] for r in results] == ["http_protocol"] * 4, results
 
 
 def test_no_credentials_are_sent_to_who_asks(api, origin):

@@ -275,6 +275,14 @@ async def hangs_up_on_reuse(a):
         await a.send(a.whole())
 
 
+@play
+async def answers_and_goes_mad(a):
+    """A kept connection on which headers without end begin, some time after the answer."""
+    await a.send(a.whole())
+    await asyncio.sleep(0.1)
+    await a.send(frame(HEADERS, 0, a.stream, block(200)), frame(CONTINUATION, 0, a.stream) * 20)
+
+
 # -- time ---------------------------------------------------------------------------------------
 @play
 async def never(a):
