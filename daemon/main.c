@@ -10,6 +10,7 @@
 #include "daemon/api/api.h"
 #include "daemon/command_line.h"
 #include "daemon/daemon.h"
+#include "daemon/fetch/fetch.h"
 #include "daemon/store/backup.h"
 
 // What ends by itself.
@@ -19,7 +20,8 @@ static int run_once(const struct command_line *line, const struct config *config
     if (line->mode == RUN_PRINT_CONFIG) {
         return config_print(config, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    if (line->mode == RUN_CHECK_CONFIG && api_check_config(config, &e) < 0) {
+    if (line->mode == RUN_CHECK_CONFIG &&
+        (api_check_config(config, &e) < 0 || fetch_check_config(config, &e) < 0)) {
         fprintf(stderr, "gatherd: %s\n", e.text);
         return e.code == ERR_CONFIG ? EXIT_CONFIG : EXIT_FAILURE;
     }

@@ -4,6 +4,8 @@
 // function.
 #include "daemon/fetch/fetch.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,10 +55,31 @@ static int make_workers(struct fetch *f, const struct fetch_settings *s, unsigne
     return 0;
 }
 
+int fetch_check_config(const struct config *config, struct err *e)
+{
+    const char *path = config->fetch.ca_file;
+    if (!path || !path[0]) {
+        return 0;
+    }
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context) {
+        return err_set(e, ERR_SYSTEM, "out of memory");
+    }
+    int loaded = SSL_CTX_load_verify_file(context, path);
+    SSL_CTX_free(context);
+    ERR_clear_error();
+    return loaded == 1
+               ? 0
+               : err_set(e, ERR_CONFIG, "fetch.ca_file: no certificates can be read from %s", path);
+}
+
 int fetch_new(const struct config *config, struct metrics *metrics, struct err *e,
               struct fetch **ret)
 {
     const struct fetch_settings *s = NULL;
+    if (fetch_check_config(config, e) < 0) {
+        return -1;
+    }
     struct fetch *f = calloc(1, sizeof *f);
     if (!f) {
         return err_set(e, ERR_SYSTEM, "out of memory");

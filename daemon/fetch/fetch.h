@@ -24,6 +24,10 @@ struct fetch_ports {
     unsigned (*worker_of)(const char *host_name, unsigned n_workers); // store_worker_of
 };
 
+// What a start would refuse of a configuration that reads well: a fetch.ca_file without
+// certificates. Each connection reads that file itself, and could only fail.
+int fetch_check_config(const struct config *config, struct err *e);
+
 // Makes the workers (config fetch.workers, 0 = cores, at most 4) but starts no thread, so that the
 // store can be given their mailboxes. The policy is copied.
 int fetch_new(const struct config *config, struct metrics *metrics, struct err *e,

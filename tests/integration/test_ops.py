@@ -126,6 +126,18 @@ def test_a_configuration_that_lets_nobody_in_exits_78(tmp_path, auth, word, chec
     assert done.returncode == 78 and word in done.stderr, done
 
 
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("contents", [None, "no certificate\n"])
+def test_a_ca_file_without_certificates_exits_78(tmp_path, contents, check):
+    ca_file = tmp_path / "ca.pem"
+    if contents:
+        ca_file.write_text(contents)
+    path = config(tmp_path, f'store {{ path = "{tmp_path}/gatherd.db" }}\nlisten {{ socket = "{tmp_path}/socket" }}\n'
+                            f'fetch {{ ca_file = "{ca_file}" }}\n')
+    done = run_gatherd("--config", path, *(["--check-config"] if check else []))
+    assert done.returncode == 78 and str(ca_file) in done.stderr, done
+
+
 def test_a_good_configuration_passes_the_check(tmp_path):
     path = config(tmp_path, 'fetch { concurrency = 512 }\nhost "api.example.com" { concurrency = 2 delay = "500ms" }\n')
     done = run_gatherd("--config", path, "--check-config")
