@@ -183,11 +183,13 @@ void output_line(const struct output *o, const char *text)
     putchar('\n');
 }
 
+// Reals with as many digits as any decimal has that a double keeps: 0.1 is not 0.10000000000000001.
+#define JSON_FLAGS (JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+
 void output_json(const struct output *o, const json_t *value)
 {
     // On a terminal non-ASCII and control characters stay escaped as \u, so that nothing steers it.
-    size_t flags =
-        JSON_ENCODE_ANY | (o->terminal ? JSON_INDENT(2) | JSON_ENSURE_ASCII : JSON_COMPACT);
+    size_t flags = JSON_FLAGS | (o->terminal ? JSON_INDENT(2) | JSON_ENSURE_ASCII : JSON_COMPACT);
     json_dumpf(value, stdout, flags);
     putchar('\n');
 }
@@ -195,7 +197,7 @@ void output_json(const struct output *o, const json_t *value)
 void output_ndjson(const json_t *value)
 {
     bool terminal = isatty(STDOUT_FILENO) == 1;
-    size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | (size_t)(terminal ? JSON_ENSURE_ASCII : 0);
+    size_t flags = JSON_FLAGS | JSON_COMPACT | (size_t)(terminal ? JSON_ENSURE_ASCII : 0);
     json_dumpf(value, stdout, flags);
     putchar('\n');
 }

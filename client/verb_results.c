@@ -32,6 +32,9 @@ static int build_path(const struct args *a, const char *id, struct buf *path, st
 {
     const char *include = args_text(a, "include"), *order = args_text(a, "order");
     const char *state = args_flag(a, "failed") ? "failed" : args_text(a, "state");
+    if (args_flag(a, "failed") && args_text(a, "state")) {
+        return err_set(e, ERR_USAGE, "--failed is --state failed; give one of them");
+    }
     int64_t most = include && strstr(include, "body") ? PAGE_LIMIT_BODIES : PAGE_LIMIT;
     int64_t limit = args_number(a, "limit", most);
     if (args_flag(a, "follow") && order && strcmp(order, "input") == 0) {

@@ -159,6 +159,8 @@ def test_a_host_that_is_left_alone_says_until_when(client, api):
                                  overrides={"rate_per_s": 2.5})
     assert "blocked until 2031" in client.terminal("hosts", columns=120)[1]
     text = client.terminal("hosts", "show", "a.example")[1]
+    api.host("b.example").update(rate_per_s=0.1)
+    assert '"rate_per_s":0.1,' in client.run("hosts", "show", "b.example", "--json").stdout
     assert "left alone until 2031" in text and "500ms between starts, at most 2.5/s (set by hand)" in text
     client.run("hosts", "set", "a.example", "--reset")
     assert json.loads(api.seen("PATCH", "a.example")[0][3]) == {"max_concurrency": None, "delay_ms": None, "rate_per_s": None}

@@ -49,6 +49,7 @@ BATCH = "01920000-0001-7000-8000-000000000001"
     (["wait", "@last", "--timeout", "9999d"], "between 0ms and 365d"),
     (["status", "xy"], "names no batch"),
     (["results", BATCH, "--follow", "--order", "input"], "--order input"),
+    (["results", BATCH, "--failed", "--state", "succeeded"], "give one"),
     (["fetch", "--json", "-o", "x", "http://a.example/"], "do not go with it"),
     (["fetch", "-H", "no colon", "http://a.example/"], "Name: value"),
     (["fetch", "-H", "A: 1", "-H", "a: 2", "http://a.example/"], "given twice"),
