@@ -5,7 +5,9 @@
 // libcurl forgets a socket whenever its connection goes idle and asks for it again with the next
 // request. To spare two system calls a request, an event is left registered for as long as its
 // socket is open, and corrected only when it fires for something nobody wants: `armed` is what the
-// kernel watches, `wanted` is what libcurl asked for.
+// kernel watches, `wanted` is what libcurl asked for. That is done only with sockets whose closing
+// libcurl tells us of, which is those it has made a request on: it closes one that was never
+// connected in silence, and the descriptor is soon another's.
 #include "daemon/fetch/curl_loop.h"
 
 #include <errno.h>
@@ -32,7 +34,7 @@ struct watched {
     struct curl_loop *cl;
     short armed, wanted; // EV_READ | EV_WRITE
     bool assigned;       // `event` is initialised
-    bool ours;           // opened by curl_loop_open_socket, so we learn when it is closed
+    bool told;           // of its closing, by curl_loop_close_socket
     uint64_t received_at_close;
 };
 
@@ -46,6 +48,8 @@ struct curl_loop {
     struct watched **by_fd;
     size_t n_by_fd;
     int *fd_by_port; // of connected sockets, by local port; 0: none
+    CURL **again;    // to be called once more
+    size_t n_again, again_room;
     long n_handles, max_idle;
     curl_loop_done_fn *on_done;
     void *ctx;
@@ -80,9 +84,47 @@ static void limit_connections(struct curl_loop *cl)
     curl_multi_setopt(cl->multi, CURLMOPT_MAXCONNECTS, cl->n_handles + cl->max_idle);
 }
 
+void curl_loop_call_again(struct curl_loop *cl, CURL *easy)
+{
+    if (cl->n_again == cl->again_room) {
+        size_t room = 2 * cl->again_room + 8;
+        CURL **v = realloc(cl->again, room * sizeof(CURL *));
+        if (!v) {
+            return; // it is called when a timer of libcurl's fires
+        }
+        cl->again = v;
+        cl->again_room = room;
+    }
+    cl->again[cl->n_again++] = easy;
+}
+
+static void forget_again(struct curl_loop *cl, const CURL *easy)
+{
+    for (size_t i = cl->n_again; i-- > 0;) {
+        if (cl->again[i] == easy) {
+            cl->again[i] = cl->again[--cl->n_again];
+        }
+    }
+}
+
+// That a handle is not paused any more is what libcurl calls a handle for at once. It is done
+// before a connection is made, when there is nothing to pause.
+static void call_again(struct curl_loop *cl)
+{
+    for (size_t n = cl->n_again; n > 0; n--) {
+        curl_off_t connected_us = 0;
+        CURL *easy = cl->again[--cl->n_again];
+        curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+        if (connected_us == 0 && curl_easy_pause(easy, CURLPAUSE_RECV) == CURLE_OK) {
+            curl_easy_pause(easy, CURLPAUSE_CONT);
+        }
+    }
+}
+
 void curl_loop_remove(struct curl_loop *cl, CURL *easy)
 {
     curl_multi_remove_handle(cl->multi, easy);
+    forget_again(cl, easy);
     cl->n_handles--;
     limit_connections(cl);
 }
@@ -106,6 +148,7 @@ static void act(struct curl_loop *cl, curl_socket_t fd, int what)
     int running;
     int64_t since = loop_callback_begin();
     curl_multi_socket_action(cl->multi, fd, what, &running);
+    call_again(cl);
     drain(cl);
     loop_callback_end(cl->loop, since, "transfer");
 }
@@ -182,7 +225,6 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void
 {
     struct curl_loop *cl = arg;
     struct watched *w = watched_of(cl, fd);
-    (void)easy;
     (void)unused;
     if (!w) {
         return -1; // libcurl ends all transfers with CURLM_ABORTED_BY_CALLBACK
@@ -194,8 +236,9 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
         w->wanted |= EV_WRITE;
     }
-    if (what == CURL_POLL_REMOVE && !w->ours) {
-        unwatch(w); // closed without telling us
+    if (what == CURL_POLL_REMOVE && !w->told) {
+        unwatch(w);
+        curl_loop_call_again(cl, easy);
         return 0;
     }
     return w->wanted & ~w->armed ? watch(w, fd, w->wanted) : 0;
@@ -279,6 +322,7 @@ void curl_loop_free(struct curl_loop **cl_ptr)
     }
     free(cl->by_fd);
     free(cl->fd_by_port);
+    free(cl->again);
     free(cl);
     curl_global_cleanup();
     *cl_ptr = NULL;
@@ -312,8 +356,14 @@ int curl_loop_open_socket(struct curl_loop *cl, int family, int type, int protoc
         errno = ENOMEM;
         return -1;
     }
-    w->ours = true;
-    w->wanted = 0;
+    w->told = false;
+    // Closed in silence and opened again in one turn, it is the same socket to libcurl, whose wish
+    // still holds; the kernel has forgotten it.
+    if (w->wanted && watch(w, fd, w->wanted) < 0) {
+        close(fd);
+        errno = ENOMEM;
+        return -1;
+    }
     return fd;
 }
 
@@ -325,7 +375,7 @@ int curl_loop_close_socket(void *arg, curl_socket_t fd)
         struct tcp_info info = {0};
         socklen_t n = sizeof(info);
         unwatch(w);
-        w->ours = false;
+        w->told = false;
         w->wanted = 0;
         getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n);
         // A FIN counts as a byte there, since it takes a sequence number.
@@ -336,15 +386,19 @@ int curl_loop_close_socket(void *arg, curl_socket_t fd)
     return close(fd);
 }
 
-void curl_loop_learn_port(struct curl_loop *cl, int fd)
+bool curl_loop_learn_port(struct curl_loop *cl, int fd, unsigned port)
 {
     struct sockaddr_storage a = {0};
     socklen_t n = sizeof(a);
-    bool open = (size_t)fd < cl->n_by_fd && cl->by_fd[fd] && cl->by_fd[fd]->ours;
-    if (open && getsockname(fd, (struct sockaddr *)&a, &n) == 0) {
-        // The port stands in the same place in both families' structures.
-        cl->fd_by_port[ntohs(((const struct sockaddr_in *)&a)->sin_port)] = fd;
+    bool known = (size_t)fd < cl->n_by_fd && cl->by_fd[fd];
+    // The port stands in the same place in both families' structures.
+    if (!known || port >= PORTS || getsockname(fd, (struct sockaddr *)&a, &n) < 0 ||
+        ntohs(((const struct sockaddr_in *)&a)->sin_port) != port) {
+        return false;
     }
+    cl->by_fd[fd]->told = true;
+    cl->fd_by_port[port] = fd;
+    return true;
 }
 
 // Two connections to different servers may have one port; then the older is not known. A descriptor
@@ -353,7 +407,7 @@ bool curl_loop_has_input(const struct curl_loop *cl, unsigned port)
 {
     char byte;
     int fd = port < PORTS ? cl->fd_by_port[port] : 0;
-    return fd > 0 && cl->by_fd[fd]->ours && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+    return fd > 0 && cl->by_fd[fd]->told && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
 uint64_t curl_loop_received_at_close(const struct curl_loop *cl, int fd)

@@ -165,6 +165,7 @@ static int begin_again(struct transfer *t)
     t->error_text[0] = '\0';
     t->request_ms = 0;
     t->n_sockets = 0;
+    t->connected = -1;
     t->watch.moved_ms = 0;
     t->watch.answered_ms = 0;
     list_remove(&t->sent);
@@ -218,6 +219,7 @@ static void begin(struct transfer *t, const struct transfer_request *r,
         r->n_addresses < TRANSFER_MAX_ADDRESSES ? r->n_addresses : TRANSFER_MAX_ADDRESSES;
     memcpy(t->addresses, r->addresses, t->n_addresses * sizeof(t->addresses[0]));
     t->n_sockets = 0;
+    t->connected = -1;
     t->request_ms = 0;
     t->first_line_ms = 0;
     t->remote_ip[0] = '\0';

@@ -66,6 +66,9 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
         t->stale = true;
         return CURL_SOCKET_BAD;
     }
+    if (t->n_addresses > 1) {
+        curl_loop_call_again(t->engine->curl, t->easy);
+    }
     if (!may_connect(t, &a->addr)) {
         t->blocked = true;
         return CURL_SOCKET_BAD;
@@ -75,7 +78,7 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
         t->shortage = t->shortage || classify_is_shortage(errno);
         return CURL_SOCKET_BAD;
     }
-    t->sockets[t->n_sockets++ % TRANSFER_SOCKETS] = fd;
+    t->sockets[t->n_sockets++ % TRANSFER_MAX_ADDRESSES] = fd;
     return fd;
 }
 
@@ -126,8 +129,10 @@ static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_por
         return CURL_PREREQFUNC_ABORT;
     }
     if (t->n_sockets > 0) {
-        for (unsigned i = 0; i < t->n_sockets && i < TRANSFER_SOCKETS; i++) {
-            curl_loop_learn_port(t->engine->curl, t->sockets[i]);
+        for (unsigned i = 0; i < t->n_sockets && i < TRANSFER_MAX_ADDRESSES; i++) {
+            if (curl_loop_learn_port(t->engine->curl, t->sockets[i], (unsigned)local_port)) {
+                t->connected = t->sockets[i];
+            }
         }
     } else if (words_are_of_others(t) || speaks_unasked(t, (unsigned)local_port)) {
         t->stale = true;

@@ -25,8 +25,6 @@
 #include "daemon/fetch/sink.h"
 #include "daemon/fetch/transfer.h"
 
-#define TRANSFER_SOCKETS                                                                           \
-    4 // addresses that one transfer tries, of which more than one only while connecting
 #define WATCH_SAMPLES 8
 // A redirect's body is read to keep the connection, but only if it is about as small as they are.
 #define TRANSFER_MAX_DROPPED ((uint64_t)64 * 1024)
@@ -75,8 +73,9 @@ struct transfer {
     void *ctx;
 
     // the exchange
-    int sockets[TRANSFER_SOCKETS];
+    int sockets[TRANSFER_MAX_ADDRESSES]; // opened for it; the last ones
     unsigned n_sockets;
+    int connected;         // the one the request went over; -1: none yet, or a kept connection
     int64_t request_ms;    // when the request was about to be sent; 0: not yet
     int64_t first_line_ms; // when the first line of the answer was complete; 0: it is not
     struct list sent;      // in engine->sent until on_sent is called

@@ -9,16 +9,6 @@
 #include "common/json.h"
 #include "daemon/fetch/transfer_private.h"
 
-static uint64_t received_on_wire(const struct transfer *t)
-{
-    uint64_t most = 0;
-    for (unsigned i = 0; i < t->n_sockets && i < TRANSFER_SOCKETS; i++) {
-        uint64_t n = curl_loop_received_at_close(t->engine->curl, t->sockets[i]);
-        most = n > most ? n : most;
-    }
-    return most;
-}
-
 static struct fault fault_of(struct transfer *t, CURLcode code, enum phase phase)
 {
     long os_errno = 0, connect_status = 0;
@@ -31,7 +21,7 @@ static struct fault fault_of(struct transfer *t, CURLcode code, enum phase phase
                           .proxy = t->options->proxy != NULL,
                           .tunnelled = connect_status / 100 == 2,
                           .chunked = t->head.chunked,
-                          .received = received_on_wire(t),
+                          .received = curl_loop_received_at_close(t->engine->curl, t->connected),
                           .text = t->error_text};
 }
 

@@ -41,7 +41,7 @@ static const char *const sql[SQL__N] = {
     // Apart from SQL_ROW, which may be open: a callback of reader_results may ask for a task.
     [SQL_TASK_ROW] =
         "SELECT " ROW_COLUMNS " FROM result r JOIN task t ON t.id = r.task WHERE r.id = ?",
-    [SQL_TASK_RESULT] = "SELECT id FROM result INDEXED BY result_input WHERE " RESULT_OF_TASK,
+    [SQL_TASK_RESULT] = ("SELECT id FROM result INDEXED BY result_input WHERE " RESULT_OF_TASK),
     [SQL_PARTS] = "SELECT data FROM body WHERE id >= ? AND id < ? ORDER BY id",
 };
 

@@ -23,7 +23,7 @@ static const char *const sql[SQL__N] = {
         " remote_ip FROM result INDEXED BY result_input WHERE " RESULT_OF_TASK
         " AND state < 4 AND attempts > 0 ORDER BY 1",
     [SQL_BODY] =
-        "SELECT body, size, has_body FROM result INDEXED BY result_input WHERE " RESULT_OF_TASK,
+        ("SELECT body, size, has_body FROM result INDEXED BY result_input WHERE " RESULT_OF_TASK),
     [SQL_PART] = "SELECT data FROM body WHERE id = ?",
 };
 

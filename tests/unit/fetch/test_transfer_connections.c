@@ -2,6 +2,8 @@
 // Which connections a transfer uses, and whom it may connect to.
 #include "tests/unit/fetch/transfer_fixture.h"
 
+#include <event2/event.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #define BYTES(literal) (literal), sizeof(literal) - 1
@@ -211,18 +213,30 @@ static void a_post_never_goes_over_a_kept_connection(void **state)
     assert_int_equal(atomic_load(&f.server.connections), 2);
 }
 
+// Puts the addresses before the one that answers.
+static void pin_before(const uint32_t *hosts, size_t n)
+{
+    p.request.addresses[n] = p.request.addresses[0];
+    for (size_t i = 0; i < n; i++) {
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(hosts[i])};
+        memcpy(&p.request.addresses[i], &a, sizeof(a));
+    }
+    p.request.n_addresses = n + 1;
+}
+
+// At once, and not when half of the time to connect is over.
 static void the_next_address_is_tried_when_one_refuses(void **state)
 {
     (void)state;
-    struct sockaddr_in refusing = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000003)};
+    static const uint32_t refusing[] = {0x7f000003, 0x7f000004, 0x7f000005};
+    f.options.connect_timeout_ms = 20000;
     probe_init(&p, &f, false, "www.test", ROW_OK);
-    p.request.addresses[1] = p.request.addresses[0];
-    memcpy(&p.request.addresses[0], &refusing, sizeof(refusing));
-    p.request.n_addresses = 2;
+    pin_before(refusing, 3);
     probe_start(&p);
     fixture_run(&f);
-    probe_expect(&p, "second address", TASK_OK, 200);
+    probe_expect(&p, "fourth address", TASK_OK, 200);
     assert_string_equal(p.result.remote_ip, "127.0.0.1");
+    assert_in_range(p.result.connect_ms, 0, 5000);
     probe_done(&p);
 }
 
@@ -267,21 +281,44 @@ static void a_closed_port_refuses(void **state)
     close(fd);
 }
 
+// A listening socket that takes no connection: those who ask get no answer.
+struct full_backlog {
+    int listening, waiting[8];
+    uint16_t port;
+};
+
+// `port` 0: any. `host` in host byte order.
+static void full_backlog_open(struct full_backlog *b, uint32_t host, uint16_t port)
+{
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(host), .sin_port = htons(port)};
+    socklen_t n = sizeof(a);
+    b->listening = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(b->listening, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(listen(b->listening, 0), 0);
+    assert_int_equal(getsockname(b->listening, (struct sockaddr *)&a, &n), 0);
+    for (size_t i = 0; i < 8; i++) {
+        b->waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(b->waiting[i], (struct sockaddr *)&a, n);
+    }
+    b->port = ntohs(a.sin_port);
+}
+
+static void full_backlog_close(struct full_backlog *b)
+{
+    for (size_t i = 0; i < 8; i++) {
+        close(b->waiting[i]);
+    }
+    close(b->listening);
+}
+
 static void a_full_backlog_times_out(void **state)
 {
     (void)state;
     uint16_t open_port = f.server.port;
-    int fd = socket(AF_INET, SOCK_STREAM, 0), full[8];
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof(a);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
-    assert_int_equal(listen(fd, 0), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    for (size_t i = 0; i < 8; i++) {
-        full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        (void)!connect(full[i], (struct sockaddr *)&a, n);
-    }
-    f.server.port = ntohs(a.sin_port);
+    struct full_backlog b;
+    full_backlog_open(&b, INADDR_LOOPBACK, 0);
+    f.server.port = b.port;
     f.options.connect_timeout_ms = 400;
     fetch_expect(ROW_OK, TASK_CONNECT_TIMEOUT, 0);
     assert_in_range(p.result.total_ms, 390, 3000);
@@ -293,10 +330,71 @@ static void a_full_backlog_times_out(void **state)
     assert_false(p.result.sent);
     probe_done(&p);
     f.server.port = open_port;
-    for (size_t i = 0; i < 8; i++) {
-        close(full[i]);
+    full_backlog_close(&b);
+}
+
+struct census {
+    int sockets, closed; // that events wait for
+};
+
+static int count_sockets(const struct event_base *base, const struct event *event, void *arg)
+{
+    struct census *n = arg;
+    (void)base;
+    if (event_get_events(event) & (EV_READ | EV_WRITE)) {
+        n->sockets++;
+        n->closed += fcntl(event_get_fd(event), F_GETFD) < 0;
     }
-    close(fd);
+    return 0;
+}
+
+static struct census census(void)
+{
+    struct census n = {0};
+    assert_int_equal(event_base_foreach_event(loop_base(f.loop), count_sockets, &n), 0);
+    return n;
+}
+
+// libcurl closes a socket that was never connected without a word. Its number is soon another's.
+static void the_loop_forgets_a_connection_that_was_given_up(void **state)
+{
+    (void)state;
+    uint16_t open_port = f.server.port;
+    struct full_backlog b;
+    full_backlog_open(&b, INADDR_LOOPBACK, 0);
+    f.server.port = b.port;
+    struct census before = census();
+    assert_int_equal(before.closed, 0);
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    probe_start(&p);
+    while (census().sockets == before.sockets) {
+        event_base_loop(loop_base(f.loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    }
+    transfer_abort(&p.transfer);
+    f.waiting = 0;
+    probe_done(&p);
+    assert_int_equal(census().closed, 0);
+    assert_int_equal(census().sockets, before.sockets);
+    f.server.port = open_port;
+    full_backlog_close(&b);
+}
+
+// Both addresses' sockets may have one number, of which libcurl does not notice.
+static void the_next_address_is_tried_when_one_does_not_answer(void **state)
+{
+    (void)state;
+    static const uint32_t silent[] = {0x7f000003};
+    struct full_backlog b;
+    full_backlog_open(&b, silent[0], f.server.port);
+    f.options.connect_timeout_ms = 2000;
+    probe_init(&p, &f, false, "www.test", ROW_OK);
+    pin_before(silent, 1);
+    probe_start(&p);
+    fixture_run(&f);
+    probe_expect(&p, "second address", TASK_OK, 200);
+    assert_string_equal(p.result.remote_ip, "127.0.0.1");
+    probe_done(&p);
+    full_backlog_close(&b);
 }
 
 // ---- whom it may connect to
@@ -451,6 +549,8 @@ int main(void)
         T(addresses_of_both_families_are_pinned),
         T(a_closed_port_refuses),
         T(a_full_backlog_times_out),
+        T(the_loop_forgets_a_connection_that_was_given_up),
+        T(the_next_address_is_tried_when_one_does_not_answer),
         T(addresses_the_policy_refuses_are_not_connected),
         T(a_kept_connection_that_is_no_longer_allowed_is_not_used),
         T(names_are_never_looked_up_by_the_engine),
