@@ -388,12 +388,11 @@ int curl_loop_close_socket(void *arg, curl_socket_t fd)
 
 bool curl_loop_learn_port(struct curl_loop *cl, int fd, unsigned port)
 {
-    struct sockaddr_storage a = {0};
+    struct sockaddr_in6 a = {0}; // of IPv4, too: the port stands in the same place
     socklen_t n = sizeof(a);
     bool known = (size_t)fd < cl->n_by_fd && cl->by_fd[fd];
-    // The port stands in the same place in both families' structures.
     if (!known || port >= PORTS || getsockname(fd, (struct sockaddr *)&a, &n) < 0 ||
-        ntohs(((const struct sockaddr_in *)&a)->sin_port) != port) {
+        ntohs(a.sin6_port) != port) {
         return false;
     }
     cl->by_fd[fd]->told = true;

@@ -78,14 +78,10 @@ static bool is_closed_for_long(const struct host *h, struct host_wait *ret)
             (ret->reason == WAIT_HOST_BLOCKED && ret->until_us - now_us > LONG_WAIT_US));
 }
 
-// How long a task given back waits before it begins anew: till the host opens, or a few seconds if
-// it is merely crowded.
+// How long a task given back waits before it begins anew, when its host is closed.
 static int64_t patience_ms(struct worker *w, const struct host_wait *closed)
 {
     int64_t spread_ms = worker_random(w) % 4000;
-    if (!closed) {
-        return 1000 + spread_ms;
-    }
     if (closed->until_us == INT64_MAX) {
         return LONG_WAIT_US / 1000 + spread_ms;
     }
@@ -96,14 +92,19 @@ void flight_wait_for_host(struct flight *f, struct host *h)
 {
     struct worker *w = f->worker;
     struct host_wait wait;
-    bool closed = is_closed_for_long(h, &wait);
-    if ((closed || h->queue.n_hops >= MAX_HOPS_WAITING) && flight_may_repeat(f)) {
-        flight_give_back(f, patience_ms(w, closed ? &wait : NULL));
+    int64_t now_us = worker_clock().us;
+    if (is_closed_for_long(h, &wait) && flight_may_repeat(f)) {
+        flight_give_back(f, patience_ms(w, &wait));
+        return;
+    }
+    // It asks the host it comes from once more; so it is not to come back in vain.
+    if (h->queue.n_hops >= MAX_HOPS_WAITING && flight_may_repeat(f)) {
+        flight_give_back(f, host_queue_turn_away(&h->queue, now_us) / 1000);
         return;
     }
     flight_move(f, FLIGHT_HOPPING);
     f->host = h;
-    host_queue_add_hop(&h->queue, &f->link);
+    host_queue_add_hop(&h->queue, &f->link, now_us);
     worker_touch(w, h);
 }
 

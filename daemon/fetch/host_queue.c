@@ -7,12 +7,27 @@
 
 #define SPAN_US 100000
 
+#define SECOND_US           INT64_C(1000000)
+#define TURN_AWAY_LEAST_US  (SECOND_US / 10)
+#define TURN_AWAY_BEYOND_US (60 * SECOND_US)
+#define TURN_AWAY_MOST_US   (3600 * SECOND_US)
+
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
 
 static uint32_t max_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max64(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
@@ -39,8 +54,12 @@ void host_queue_add_task(struct host_queue *q, struct list *link)
     q->n_tasks++;
 }
 
-void host_queue_add_hop(struct host_queue *q, struct list *link)
+void host_queue_add_hop(struct host_queue *q, struct list *link, int64_t now_us)
 {
+    if (q->n_hops == 0) {
+        q->line_since_us = now_us;
+        q->line_started = 0;
+    }
     list_push_back(&q->hops, link);
     q->n_hops++;
 }
@@ -57,6 +76,18 @@ void host_queue_remove_hop(struct host_queue *q, struct list *link)
     assert(q->n_hops > 0 && list_linked(link));
     list_remove(link);
     q->n_hops--;
+}
+
+int64_t host_queue_turn_away(struct host_queue *q, int64_t now_us)
+{
+    int64_t lasted_us = now_us - q->line_since_us;
+    int64_t each_us = lasted_us / (q->line_started > 0 ? (int64_t)q->line_started : 1);
+    int64_t most_us = min64(lasted_us + TURN_AWAY_BEYOND_US, TURN_AWAY_MOST_US);
+    int64_t least_us = max64(q->n_hops / 2 * each_us, TURN_AWAY_LEAST_US);
+    int64_t after_us = max64(q->line_promised_us - now_us, least_us) + each_us;
+    after_us = min64(after_us, most_us);
+    q->line_promised_us = now_us + after_us;
+    return after_us;
 }
 
 static uint32_t slots(const struct host_queue *q)
@@ -135,6 +166,7 @@ struct list *host_queue_start(struct host_queue *q, int64_t now_us, bool *ret_is
     q->n_unsent++;
     *ret_is_hop = q->n_hops > 0;
     if (*ret_is_hop) {
+        q->line_started++;
         q->n_hops--;
         return list_pop_front(&q->hops);
     }

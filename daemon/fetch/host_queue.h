@@ -21,11 +21,14 @@ struct host_queue {
     struct host_backoff backoff;
     struct list tasks, hops;
     uint32_t n_tasks, n_hops;
-    uint32_t in_flight; // slots taken
-    uint32_t n_unsent;  // of them, those whose request has not left yet
-    uint32_t n_parked;  // started, and waiting without a slot for the host's robots.txt; counted
-                        // by who parks
-    int64_t span;       // number of the present tenth of a second
+    uint32_t in_flight;    // slots taken
+    uint32_t n_unsent;     // of them, those whose request has not left yet
+    uint32_t n_parked;     // started, and waiting without a slot for the host's robots.txt; counted
+                           // by who parks
+    int64_t line_since_us; // when the present line of hops formed
+    uint64_t line_started; // hops started since
+    int64_t line_promised_us;           // when the last that was turned away may come back
+    int64_t span;                       // number of the present tenth of a second
     uint32_t starts_now, starts_before; // in it and in the one before
 };
 
@@ -36,9 +39,15 @@ void host_queue_set_limits(struct host_queue *q, const struct host_limits *effec
 // `link` must be in no list. A hop goes before every task, since it is part of an attempt that has
 // begun.
 void host_queue_add_task(struct host_queue *q, struct list *link);
-void host_queue_add_hop(struct host_queue *q, struct list *link);
+void host_queue_add_hop(struct host_queue *q, struct list *link, int64_t now_us);
 void host_queue_remove_task(struct host_queue *q, struct list *link);
 void host_queue_remove_hop(struct host_queue *q, struct list *link);
+
+// In how many microseconds one more hop, for which the line is too long, is to come back: such are
+// called back at the rate at which the line has gone on so far, and the first when half of it
+// should be gone, so that they find a place, and the line does not run dry. That rate is not
+// trusted for more than a minute beyond what the line has lasted, nor for more than an hour.
+int64_t host_queue_turn_away(struct host_queue *q, int64_t now_us);
 
 enum host_verdict { HOST_START, HOST_WAIT, HOST_IDLE };
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "daemon/fetch/host_queue.h"
@@ -117,12 +118,63 @@ static void a_hop_goes_first(void **state)
     struct host_queue q;
     set_up(&q, 2, 0, 0, 1);
     list_init(&items[1]);
-    host_queue_add_hop(&q, &items[1]);
+    host_queue_add_hop(&q, &items[1], START_US);
     bool hop;
     assert_ptr_equal(&items[1], host_queue_start(&q, START_US, &hop));
     assert_true(hop);
     assert_ptr_equal(&items[0], host_queue_start(&q, START_US, &hop));
     assert_false(hop);
+}
+
+// A quick host redirects all to a slow one, whose line holds some. Those turned away ask the quick
+// one again each time they come back; the slow one must not run dry meanwhile.
+static void play_a_line(double rate_per_s, unsigned hops, unsigned *ret_asked, int64_t *ret_us)
+{
+    enum { LINE = 1024, TICK_US = 2500 };
+    struct host_queue q;
+    int64_t *back_us = calloc((size_t)64 * hops, sizeof(int64_t)), us = 0;
+    unsigned next_back = 0, n_back = 0, fresh = hops, started = 0;
+    assert_non_null(back_us);
+    set_up(&q, 100, rate_per_s, 0, 0);
+    *ret_asked = 0;
+    for (unsigned item = 0; started < hops; us += TICK_US) {
+        bool returned = next_back < n_back && back_us[next_back] <= us;
+        if (returned || fresh > 0) {
+            next_back += returned;
+            fresh -= !returned;
+            ++*ret_asked;
+            if (q.n_hops == LINE) {
+                assert_true(n_back < 64 * hops);
+                back_us[n_back++] = us + host_queue_turn_away(&q, START_US + us);
+            } else {
+                struct list *link = &items[item++ % ITEMS];
+                list_init(link);
+                host_queue_add_hop(&q, link, START_US + us);
+            }
+        }
+        struct host_wait w;
+        while (host_queue_next(&q, START_US + us, &w) == HOST_START) {
+            start(&q, us);
+            host_queue_end(&q);
+            started++;
+        }
+    }
+    *ret_us = us;
+    free(back_us);
+}
+
+static void who_finds_a_long_line_comes_back_when_it_has_gone_on(void **state)
+{
+    (void)state;
+    static const unsigned rates[] = {1, 5, 20, 100, 300};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        enum { HOPS = 6000 };
+        unsigned asked;
+        int64_t us;
+        play_a_line(rates[i], HOPS, &asked, &us);
+        assert_in_range(asked, HOPS, 6 * HOPS);
+        assert_in_range(us, 0, HOPS * SECOND / rates[i] + SECOND);
+    }
 }
 
 static void removed_elements_never_start(void **state)
@@ -424,6 +476,7 @@ int main(void)
         cmocka_unit_test(an_empty_queue_is_idle),
         cmocka_unit_test(starts_in_order_up_to_its_slots),
         cmocka_unit_test(a_hop_goes_first),
+        cmocka_unit_test(who_finds_a_long_line_comes_back_when_it_has_gone_on),
         cmocka_unit_test(removed_elements_never_start),
         cmocka_unit_test(keeps_its_rate_within_two_percent),
         cmocka_unit_test(idle_time_earns_no_more_than_a_tenth_of_a_second),
