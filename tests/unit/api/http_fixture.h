@@ -41,6 +41,7 @@ struct fixture {
     char unix_path[64];
     atomic_int requests, gone, ended, drained;
     atomic_int conns; // looked up every few milliseconds
+    atomic_int looks;
     atomic_ulong body_bytes;
 };
 
@@ -290,6 +291,7 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     struct fixture *f = ctx;
     atomic_store(&f->conns, (int)http_server_connections(f->server));
+    atomic_fetch_add(&f->looks, 1);
 }
 
 static void *run_loop(void *ctx)
@@ -375,8 +377,11 @@ static bool reaches(atomic_int *value, int wanted, int64_t ms)
 // True once no connection is open; false after `ms`.
 static inline bool empties(struct fixture *f, int64_t ms)
 {
+    int looks = atomic_load(&f->looks);
+    while (atomic_load(&f->looks) - looks < 2) { // what was seen before says nothing
+        usleep(1000);
+    }
     int64_t end = clock_monotonic_ms() + ms;
-    usleep(10000);
     while (atomic_load(&f->conns) > 0 && clock_monotonic_ms() < end) {
         usleep(1000);
     }
