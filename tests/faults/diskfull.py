@@ -87,7 +87,8 @@ def results_are_kept_while_it_is_full(daemon, origin, disk):
     """Not a byte is left: what ends is recorded with the ballast, or waits; the daemon lives, answers, does not spin."""
     ids = [daemon.api.submit([origin.url(f"/delay/{400 + i}?{i}{n}", f"127.0.0.{2 + i % 8}") for i in range(40)])["id"]
            for n in range(2)]
-    large = daemon.api.submit([origin.url(f"/size/400000?{i}", f"127.0.0.{2 + i % 8}") for i in range(30)])["id"]
+    large = daemon.api.submit([origin.url(f"/size/400000?ms=1000&{i}", f"127.0.0.{2 + i % 8}")
+                                 for i in range(30)])["id"]
     disk.leave(0)
     time.sleep(3)
     before = process.cpu_s(daemon)

@@ -309,6 +309,7 @@ def test_a_draining_daemon_takes_no_submissions_and_releases_waiters(own_daemon,
     thread = threading.Thread(target=lambda: waiting.append(daemon.api.get(f"/v1/batches/{batch_id}?wait=30")))
     thread.start()
     eventually(lambda: daemon.api.batch(batch_id)["counts"]["running"] == 1)
+    eventually(lambda: "\ngatherd_http_waiters 1\n" in metrics(daemon.api))
     kept = _kept_connection(daemon)
     daemon.signal(signal.SIGTERM)
     thread.join(5)

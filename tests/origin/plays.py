@@ -54,6 +54,8 @@ async def ok(x):
 
 @play("size")
 async def size(x):
+    """/size/N?ms=0: N bytes, after so many milliseconds."""
+    await asyncio.sleep(int(x.request.query.get("ms", 0)) / 1000)
     await x.reply(200, pattern(int(x.request.args[0])),
                   [("Content-Type", "application/octet-stream")])
 
