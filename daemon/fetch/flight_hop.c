@@ -97,8 +97,10 @@ void flight_wait_for_host(struct flight *f, struct host *h)
         flight_give_back(f, patience_ms(w, &wait));
         return;
     }
-    // It asks the host it comes from once more; so it is not to come back in vain.
-    if (h->queue.n_hops >= MAX_HOPS_WAITING && flight_may_repeat(f)) {
+    // It asks the host it comes from once more; so it is not to come back in vain. But an errand is
+    // what others in the line may be waiting for.
+    bool is_full = host_queue_line(&h->queue) >= MAX_HOPS_WAITING;
+    if (is_full && !f->errand && flight_may_repeat(f)) {
         flight_give_back(f, host_queue_turn_away(&h->queue, now_us) / 1000);
         return;
     }

@@ -54,9 +54,14 @@ void host_queue_add_task(struct host_queue *q, struct list *link)
     q->n_tasks++;
 }
 
+uint32_t host_queue_line(const struct host_queue *q)
+{
+    return q->n_hops + q->n_parked;
+}
+
 void host_queue_add_hop(struct host_queue *q, struct list *link, int64_t now_us)
 {
-    if (q->n_hops == 0) {
+    if (host_queue_line(q) == 0) {
         q->line_since_us = now_us;
         q->line_started = 0;
     }
@@ -83,7 +88,7 @@ int64_t host_queue_turn_away(struct host_queue *q, int64_t now_us)
     int64_t lasted_us = now_us - q->line_since_us;
     int64_t each_us = lasted_us / (q->line_started > 0 ? (int64_t)q->line_started : 1);
     int64_t most_us = min64(lasted_us + TURN_AWAY_BEYOND_US, TURN_AWAY_MOST_US);
-    int64_t least_us = max64(q->n_hops / 2 * each_us, TURN_AWAY_LEAST_US);
+    int64_t least_us = max64(host_queue_line(q) / 2 * each_us, TURN_AWAY_LEAST_US);
     int64_t after_us = max64(q->line_promised_us - now_us, least_us) + each_us;
     after_us = min64(after_us, most_us);
     q->line_promised_us = now_us + after_us;

@@ -43,6 +43,9 @@ void host_queue_add_hop(struct host_queue *q, struct list *link, int64_t now_us)
 void host_queue_remove_task(struct host_queue *q, struct list *link);
 void host_queue_remove_hop(struct host_queue *q, struct list *link);
 
+// How many stand in line: the hops, and what is parked, which goes on as a hop.
+uint32_t host_queue_line(const struct host_queue *q);
+
 // In how many microseconds one more hop, for which the line is too long, is to come back: such are
 // called back at the rate at which the line has gone on so far, and the first when half of it
 // should be gone, so that they find a place, and the line does not run dry. That rate is not

@@ -46,6 +46,8 @@ struct rig_origin {
     unsigned open, most_open, requests; // requests being answered now, at most, and in all
     int64_t at_us[RIG_MAX_TASKS];       // when each came
     char last_method[16], last_authorization[64];
+    bool hold_robots; // a request for robots.txt gets no answer, but stands in `held`
+    struct evhttp_request *held;
 };
 
 struct rig {
@@ -130,7 +132,9 @@ static void rig_on_request(struct evhttp_request *req, void *arg)
     snprintf(o->last_method, sizeof o->last_method, "%s", methods[evhttp_request_get_command(req)]);
     snprintf(o->last_authorization, sizeof o->last_authorization, "%s",
              authorization ? authorization : "");
-    if (strncmp(path, "/slow/", 6) == 0) {
+    if (o->hold_robots && strcmp(path, "/robots.txt") == 0) {
+        o->held = req;
+    } else if (strncmp(path, "/slow/", 6) == 0) {
         o->open++;
         o->most_open = o->open > o->most_open ? o->open : o->most_open;
         struct rig *r = o->rig;

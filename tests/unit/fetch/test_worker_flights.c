@@ -190,6 +190,36 @@ static void a_circle_ends(void **state)
     rig_free(r);
 }
 
+// A server that is slow to tell its robots.txt must not gather in memory all that is led to it. Nor
+// may those that wait for the file be in its own way, when it is elsewhere on the same host.
+static void no_more_hops_wait_for_a_robots_txt_than_for_a_slot(void **state)
+{
+    (void)state;
+    enum { TASKS = 1500, LINE = 1024 };
+    char there[64];
+    const char *set[] = {"fetch.workers=2", "fetch.robots=obey"};
+    struct rig *r = rig_new(set, 2);
+    struct rig_origin *from = &r->origins[1], *to = &r->origins[2];
+    r->limits[1].max_concurrency = 16;
+    to->hold_robots = true;
+    for (int i = 0; i < TASKS; i++) {
+        rig_add(r, 1, "/to/302/2/end", NULL);
+    }
+    rig_tell(r);
+    rig_until(r, to->held && from->requests > TASKS); // and its own robots.txt
+    rig_run(r, 50);                                   // what was on its way has come
+    assert_in_range(metrics_get(&r->metrics, METRIC_TRANSFERS_IN_FLIGHT), LINE, LINE + 64);
+    snprintf(there, sizeof there, "http://127.0.0.2:%u/status/404", to->port);
+    evhttp_add_header(evhttp_request_get_output_headers(to->held), "Location", there);
+    evhttp_send_reply(to->held, 302, "Moved", NULL);
+    rig_until(r, r->n_ended >= LINE);
+    // The store tells the first host's worker of what the other's gave back, when it is due.
+    rig_until(r, (rig_tell(r), r->n_ended == TASKS));
+    rig_until(r, r->running == 0);
+    assert_in_range(from->requests, TASKS, 3 * TASKS);
+    rig_free(r);
+}
+
 static void without_redirects_the_answer_is_the_result(void **state)
 {
     (void)state;
@@ -400,6 +430,7 @@ int main(void)
         cmocka_unit_test(redirects_lead_over_hosts_and_workers),
         cmocka_unit_test(a_hop_obeys_the_limits_of_its_new_host),
         cmocka_unit_test(a_circle_ends),
+        cmocka_unit_test(no_more_hops_wait_for_a_robots_txt_than_for_a_slot),
         cmocka_unit_test(without_redirects_the_answer_is_the_result),
         cmocka_unit_test(methods_turn_as_browsers_have_it),
         cmocka_unit_test(credentials_never_reach_another_origin),
